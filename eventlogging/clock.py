@@ -1,0 +1,57 @@
+"""The one clock: all code asks it for the time, so that tests can move time.
+
+Times are UTC. An event's times are whole milliseconds since the epoch; the
+texts made here are the forms that tables, pages and files share.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_MS = 86_400_000
+
+
+def now_ms() -> int:
+    """Return the present as milliseconds since the epoch.
+
+    `EVENTLOGGING_CLOCK_OFFSET` (seconds, may be negative) shifts it; tests and drills use that.
+    """
+    return time.time_ns() // 1_000_000 + _offset_ms()
+
+
+def _offset_ms() -> int:
+    offset = os.environ.get("EVENTLOGGING_CLOCK_OFFSET")
+    return int(float(offset) * 1000) if offset else 0
+
+
+def now() -> datetime:
+    """Return the present as an aware UTC datetime, cut to milliseconds."""
+    return from_ms(now_ms())
+
+
+def from_ms(ms: int) -> datetime:
+    """Return the aware UTC datetime of `ms` milliseconds since the epoch."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def iso(ms: int) -> str:
+    """Return `2026-11-22T03:04:05.678Z`, the form events and answers carry."""
+    return from_ms(ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+def sql_time(ms: int) -> str:
+    """Return `2026-11-22 03:04:05.678`, the form of a DATETIME(3) literal."""
+    return from_ms(ms).strftime("%Y-%m-%d %H:%M:%S.") + f"{ms % 1000:03d}"
+
+
+def minute(ms: int) -> str:
+    """Return `2026-11-22 03:04`, the ledger's unit of time."""
+    return from_ms(ms).strftime("%Y-%m-%d %H:%M")
+
+
+def day(ms: int) -> str:
+    """Return `2026-11-22`, the UTC day that `ms` lies in."""
+    return from_ms(ms).strftime("%Y-%m-%d")

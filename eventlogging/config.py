@@ -1,0 +1,159 @@
+"""The settings: each declared once, with its default and what it is for.
+
+A value comes from, first found: the environment (`EVENTLOGGING_<NAME>`), for
+secrets a file named by `EVENTLOGGING_<NAME>_FILE`, the file
+`eventlogging.toml` (or the one that `EVENTLOGGING_CONFIG` names), the default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from eventlogging.errors import ConfigError
+
+
+def _setting(default: Any, help: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"help": help, "secret": secret}, repr=not secret)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings, with a value for each. `SETTINGS` lists them for people."""
+
+    listen: str = _setting("127.0.0.1:8080", "host:port that the web process listens on")
+    var: Path = _setting(Path("var"), "data folder: log, SQLite database, outbox, secrets")
+    database_url: str = _setting(
+        "", "where events are stored; empty means SQLite in the data folder; else mysql+pymysql://…"
+    )
+    governance: Path = _setting(
+        Path(), "folder that holds schemas/, reviewers/, alerts/ and purge/"
+    )
+    admin_token: str = _setting("", "bootstrap API token with every right", secret=True)
+    privacy_key: str = _setting(
+        "", "key of the HMAC over private fields; empty: made once in the data folder", secret=True
+    )
+    session_key: str = _setting(
+        "",
+        "key that signs sign-in links and cookies; empty: made once in the data folder",
+        secret=True,
+    )
+    public_url: str = _setting("", "the address people use; empty: http:// and the listen address")
+    max_body_bytes: int = _setting(4 * 1024 * 1024, "largest request body, after decompression")
+    max_event_bytes: int = _setting(256 * 1024, "largest single event")
+    max_batch: int = _setting(2000, "most events in one request")
+    max_depth: int = _setting(64, "deepest nesting of an event")
+    body_seconds: float = _setting(20.0, "longest time a client may take to send a body")
+    log_queue_bytes: int = _setting(
+        64 * 1024 * 1024, "events waiting for the disk before requests are answered 503"
+    )
+    segment_bytes: int = _setting(64 * 1024 * 1024, "size at which the log opens a new segment")
+    log_keep_days: int = _setting(14, "days that loaded log segments are kept for recovery")
+    invalid_stored_per_minute: int = _setting(
+        10_000, "invalid events stored per minute, schema and code; more are counted only"
+    )
+    load_rows: int = _setting(5000, "most events that the loader stores in one transaction")
+    load_seconds: float = _setting(0.2, "longest time that an event waits for others to be loaded")
+    trust_proxy: bool = _setting(
+        False, "take the client's protocol and host from a reverse proxy's headers"
+    )
+
+    @property
+    def url(self) -> str:
+        """The base URL that people and commands use."""
+        return self.public_url.rstrip("/") or f"http://{self.listen}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """`listen` as (host, port)."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def effective_database_url(self) -> str:
+        """The SQLAlchemy URL: the one set, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{(self.var / 'eventlogging.db').resolve()}"
+
+
+SETTINGS = tuple(
+    (f.name, f.default, f.metadata["help"], f.metadata["secret"]) for f in fields(Config)
+)
+
+
+def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> Config:
+    """Return the settings in force.
+
+    Raises ConfigError naming the setting and where its wrong value came from.
+    """
+    env = os.environ if environ is None else environ
+    path = file or Path(env.get("EVENTLOGGING_CONFIG", "eventlogging.toml"))
+    from_file = _read_file(path, must_exist=file is not None or "EVENTLOGGING_CONFIG" in env)
+    values: dict[str, Any] = {}
+    for name, default, _, secret in SETTINGS:
+        key = f"EVENTLOGGING_{name.upper()}"
+        if key in env:
+            values[name] = _typed(env[key], default, key)
+        elif secret and f"{key}_FILE" in env:
+            values[name] = _secret_file(Path(env[f"{key}_FILE"]), f"{key}_FILE")
+        elif name in from_file:
+            values[name] = _typed(from_file[name], default, f"{path}: {name}")
+    config = Config(**values)
+    _check(config)
+    return config
+
+
+def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    if not path.exists():
+        if must_exist:
+            raise ConfigError(
+                f"{path}: no such settings file; create it or unset EVENTLOGGING_CONFIG"
+            )
+        return {}
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    known = {name for name, *_ in SETTINGS}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(
+            f"{path}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}"
+        )
+    return values
+
+
+def _secret_file(path: Path, origin: str) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{origin}: {error}") from error
+
+
+def _typed(value: Any, default: Any, origin: str) -> Any:
+    try:
+        if isinstance(default, bool):
+            if str(value).lower() in ("1", "true", "yes", "on"):
+                return True
+            if str(value).lower() in ("0", "false", "no", "off", ""):
+                return False
+            raise ValueError("true or false")
+        if isinstance(default, Path):
+            return Path(str(value))
+        return type(default)(value)
+    except ValueError as error:
+        raise ConfigError(f"{origin}: {value!r} is not a {type(default).__name__}") from error
+
+
+def _check(config: Config) -> None:
+    try:
+        _, port = config.address
+    except ValueError as error:
+        raise ConfigError(
+            f"EVENTLOGGING_LISTEN: {config.listen!r} is not host:port, such as 127.0.0.1:8080"
+        ) from error
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"EVENTLOGGING_LISTEN: port {port} is outside 0–65535")
