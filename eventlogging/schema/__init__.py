@@ -1,0 +1,1 @@
+"""A schema version: its name, its number, its document, the columns it becomes."""
