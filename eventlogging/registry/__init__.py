@@ -1,0 +1,1 @@
+"""The registry: schemas, versions, owners, sampling, privacy, policies, and who changed what."""

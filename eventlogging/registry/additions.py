@@ -1,0 +1,29 @@
+"""What the governance folders would add to a registry, its present settings left as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from eventlogging.governance.model import Governance, SchemaFolder
+
+
+def additions(folders: Governance, registry: Governance) -> Governance:
+    """Return the folders with the registry's settings wherever both have a say.
+
+    Applied at every start: new schemas, versions and documents come in, and
+    nothing that people decided since (a sampling rate, an owner) is undone.
+    """
+    schemas = {
+        name: _kept(folder, registry.schemas[name]) if name in registry.schemas else folder
+        for name, folder in folders.schemas.items()
+    }
+    return Governance(schemas, {**folders.documents, **registry.documents}, folders.warnings)
+
+
+def _kept(folder: SchemaFolder, held: SchemaFolder) -> SchemaFolder:
+    newer = folder.versions.keys() - held.versions.keys()
+    return replace(
+        held,
+        versions={**held.versions, **folder.versions},
+        examples=folder.examples if newer else held.examples,
+    )
