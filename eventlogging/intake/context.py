@@ -1,0 +1,23 @@
+"""What is known of a request around its events: who, from where, when, and whether they said no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`received` is milliseconds since the epoch; `scopes` what the sender's token allows."""
+
+    received: int
+    user_agent: str = ""
+    origin: str = ""
+    scopes: frozenset[str] = frozenset()
+    opted_out: bool = False
+    client: str | None = None
+
+    @property
+    def origin_host(self) -> str | None:
+        """The host of the page that sent the event, where the browser says so."""
+        _, separator, rest = self.origin.partition("://")
+        return rest.partition(":")[0][:255] or None if separator else None

@@ -1,0 +1,198 @@
+"""Recognise the shape a sender wrapped an event in, and take the capsule's fields out of it.
+
+EventGate: the schema (`$schema`) describes the whole body, `meta` carries id and
+time. Capsule, also classic EventLogging's: the schema describes `event`.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from eventlogging.event import Problem
+
+_SCHEMA_URI = re.compile(r"/?([A-Za-z][A-Za-z0-9_.\-/]{0,63})/([0-9]+\.[0-9]+\.[0-9]+|latest)\Z")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+_ANY_UUID = re.compile(r"\{?[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}?\Z")
+_TEXT_LIMIT = 255
+# Bodies of clients that cannot ask the clock give seconds; this is the year 5138 in seconds.
+_SECONDS_BELOW = 100_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a sender says around a payload. Empty texts and None: not said.
+
+    `whole_body`: the payload is the body itself, `$schema` and `meta` still in
+    it. `dt` is milliseconds since the epoch; `unit_id` is used for sampling and
+    never kept.
+    """
+
+    name: str = ""
+    version: str = ""  # empty: the latest
+    revision: int | None = None
+    payload: Any = None
+    whole_body: bool = False
+    id: str | None = None
+    dt: int | None = None
+    host: str | None = None
+    wiki: str | None = None
+    client: str | None = None
+    sample_rate: float = 1.0
+    unit_id: str | None = None
+    consent: bool = True
+    problems: tuple[Problem, ...] = ()
+
+
+def open_envelope(body: dict[str, Any]) -> Envelope:
+    """Return what the body says; wrong fields are listed in `problems`."""
+    if "$schema" in body:
+        return _eventgate(body)
+    return _capsule(body)
+
+
+def claimed_name(body: Any) -> str:
+    """Return the schema name an event claims, unchecked; empty where it claims none."""
+    if not isinstance(body, dict):
+        return ""
+    uri = body.get("$schema")
+    if isinstance(uri, str):
+        match = _SCHEMA_URI.match(uri)
+        return match[1] if match else uri
+    name = body.get("schema")
+    return name if isinstance(name, str) else ""
+
+
+def canonical_id(text: str, name: str) -> str:
+    """Return the 36-character lower-case UUID for an id: itself, or UUIDv5 of (schema, text)."""
+    if _UUID.match(text):
+        return text
+    if _ANY_UUID.match(text):
+        return str(uuid.UUID(text))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}:{text}"))
+
+
+def _eventgate(body: dict[str, Any]) -> Envelope:
+    problems: list[Problem] = []
+    uri = body["$schema"]
+    match = _SCHEMA_URI.match(uri) if isinstance(uri, str) else None
+    meta = body.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    return Envelope(
+        name=match[1] if match else str(uri)[:_TEXT_LIMIT],
+        version="" if match and match[2] == "latest" else (match[2] if match else "?"),
+        payload=body,
+        whole_body=True,
+        id=_text(meta, "id", "/meta", problems),
+        dt=_time(body["dt"] if "dt" in body else meta.get("dt"), "/dt", []),
+        host=_text(meta, "domain", "/meta", []),
+        consent=meta.get("consent") is not False and body.get("consent") is not False,
+        problems=tuple(problems),
+    )
+
+
+def _capsule(body: dict[str, Any]) -> Envelope:
+    problems: list[Problem] = []
+    name = body.get("schema")
+    if name is not None and not isinstance(name, str):
+        problems.append(Problem("/schema", "type", _kind(name), "a schema's name as text"))
+        name = ""
+    version, revision = _version(body, problems)
+    event = body.get("event")
+    if not isinstance(event, dict):
+        found = _kind(event) if "event" in body else "nothing"
+        problems.append(Problem("/event", "type", found, "the payload as an object"))
+    rate = body.get("sample_rate", 1.0)
+    if type(rate) not in (int, float) or not 0 < rate <= 1:
+        found = _kind(rate) if type(rate) not in (int, float) else repr(rate)
+        problems.append(Problem("/sample_rate", "range", found, "a number above 0, at most 1"))
+        rate = 1.0
+    time = body["dt"] if "dt" in body else body.get("timestamp")
+    own_id = "id" if "id" in body or "uuid" not in body else "uuid"
+    return Envelope(
+        name=name or "",
+        version=version,
+        revision=revision,
+        payload=event,
+        id=_text(body, own_id, "", problems),
+        dt=_time(time, "/dt", problems),
+        host=_text(body, "host" if "host" in body else "webHost", "", problems),
+        wiki=_text(body, "wiki", "", problems, 64),
+        client=_text(body, "client", "", problems, 64),
+        sample_rate=float(rate),
+        unit_id=_text(body, "sample_unit_id", "", problems),
+        consent=body.get("consent") is not False,
+        problems=tuple(problems),
+    )
+
+
+def _version(body: dict[str, Any], problems: list[Problem]) -> tuple[str, int | None]:
+    version, revision = body.get("version"), body.get("revision")
+    if version is not None and not isinstance(version, str):
+        problems.append(
+            Problem("/version", "type", _kind(version), 'a version as text, such as "1.0.0"')
+        )
+        version = None
+    if revision is not None and type(revision) is not int:
+        problems.append(Problem("/revision", "type", _kind(revision), "a whole number"))
+        revision = None
+    if version == "latest":
+        version = None
+    return version or "", revision if not version else None
+
+
+def _text(
+    body: dict[str, Any],
+    key: str,
+    base: str,
+    problems: list[Problem],
+    limit: int = _TEXT_LIMIT,
+) -> str | None:
+    value = body.get(key)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        problems.append(Problem(f"{base}/{key}", "type", _kind(value), "a text"))
+        return None
+    if len(value) > limit:
+        problems.append(
+            Problem(
+                f"{base}/{key}", "maxLength", f"{len(value)} characters", f"at most {limit} of them"
+            )
+        )
+        return None
+    return value
+
+
+def _time(value: Any, pointer: str, problems: list[Problem]) -> int | None:
+    """Milliseconds of an ISO 8601 text or of a number; without a zone it is UTC."""
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            return int(moment.timestamp() * 1000 + 0.0005)
+        if type(value) in (int, float):
+            return int(value * 1000 if abs(value) < _SECONDS_BELOW else value)
+    except (ValueError, OverflowError):
+        pass
+    found = repr(value[:40]) if isinstance(value, str) else _kind(value)
+    problems.append(Problem(pointer, "date-time", found, "a time such as 2026-11-22T03:04:05.678Z"))
+    return None
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    return "an array" if isinstance(value, list) else "an object"

@@ -1,0 +1,137 @@
+"""The lines that the log keeps of events: made by intake, read by the loader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from eventlogging.event import Outcome, Problem
+from eventlogging.intake.decode import Flaw
+from eventlogging.intake.useragent import UserAgent
+
+_RAW_LIMIT = 65_536
+
+
+def capsule(
+    host: str | None,
+    wiki: str | None,
+    agent: UserAgent,
+    sample_rate: float,
+    client: str | None,
+) -> dict[str, Any]:
+    """Return the capsule's fields by the names of their columns."""
+    return {
+        "host": host,
+        "wiki": wiki,
+        "user_agent_browser": agent.browser,
+        "user_agent_major": agent.major,
+        "user_agent_os": agent.os,
+        "user_agent_device": agent.device,
+        "user_agent_is_bot": agent.is_bot,
+        "sample_rate": sample_rate,
+        "client": client,
+    }
+
+
+def valid(
+    *,
+    schema: str,
+    version: str,
+    id: str,
+    dt: int,
+    received: int,
+    index: int,
+    remember: bool,
+    capsule: dict[str, Any],
+    event: dict[str, Any],
+) -> bytes:
+    """Return the line of a valid event. `remember`: its dt is not the client's, its id is."""
+    return (
+        orjson.dumps(
+            {
+                "outcome": "valid",
+                "schema": schema,
+                "version": version,
+                "id": id,
+                "dt": dt,
+                "received": received,
+                "index": index,
+                "remember": remember,
+                "capsule": capsule,
+                "event": event,
+            }
+        )
+        + b"\n"
+    )
+
+
+def invalid(
+    *,
+    schema: str,
+    version: str,
+    claimed: str,
+    code: str,
+    message: str,
+    problems: tuple[Problem, ...],
+    id: str | None,
+    received: int,
+    index: int,
+    capsule: dict[str, Any],
+    sealed: bool,
+    raw: str,
+) -> bytes:
+    """Return the line of an invalid event; `raw` is its text, or that of a broken body."""
+    return (
+        orjson.dumps(
+            {
+                "outcome": "invalid",
+                "schema": schema,
+                "version": version,
+                "claimed": claimed[:64],
+                "code": code,
+                "message": message[:4000],
+                "errors": [problem.as_dict() for problem in problems],
+                "id": id,
+                "received": received,
+                "index": index,
+                "capsule": capsule,
+                "sealed": sealed,
+                "raw": raw[:_RAW_LIMIT],
+            }
+        )
+        + b"\n"
+    )
+
+
+def contentless(
+    outcome: Outcome, *, schema: str, version: str, received: int, code: str = ""
+) -> bytes:
+    """Return the line of an event that is counted and not kept."""
+    return (
+        orjson.dumps(
+            {
+                "outcome": outcome,
+                "schema": schema,
+                "version": version,
+                "received": received,
+                "code": code,
+                "kept": False,
+            }
+        )
+        + b"\n"
+    )
+
+
+def text_of(event: Any) -> str:
+    """Return an event as JSON text, flaws marked where they are."""
+    try:
+        return orjson.dumps(event, default=_flaw_text).decode()
+    except (orjson.JSONEncodeError, RecursionError):
+        return "(too deep to show)"
+
+
+def _flaw_text(value: Any) -> str:
+    if isinstance(value, Flaw):
+        return f"({value.code})"
+    raise TypeError(type(value).__name__)
