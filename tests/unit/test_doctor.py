@@ -151,7 +151,7 @@ def test_governance_without_a_schema_is_a_warning(well: Config, tmp_path: Path) 
 def test_segments_are_counted(bench: Bench) -> None:
     bench.send(click())
     found = only(segments.log_folder(platform_of(bench).config))
-    assert (found.level, found.sentence[:22]) == ("ok", "1 segments can be read")
+    assert (found.level, found.sentence[:33]) == ("ok", "1 segment of the log can be read,")
 
 
 def test_a_segment_that_cannot_be_read_is_an_error(bench: Bench) -> None:
@@ -173,12 +173,12 @@ def test_a_torn_tail_is_told_and_is_no_fault(bench: Bench) -> None:
     (path,) = bench.folder.glob("*/*.jsonl")
     path.with_suffix(".synced").unlink()
     config = platform_of(bench).config
-    assert only(segments.torn_tails(config)).sentence.startswith("1 segments were abandoned")
+    assert only(segments.torn_tails(config)).sentence.endswith("left 1 segment behind")
     with path.open("ab") as file:
         file.write(b'{"outcome":"valid","torn')
     found = only(segments.torn_tails(config))
     assert found.level == "ok"
-    assert "1 of them end in a torn batch" in found.sentence
+    assert "1 with a torn batch at the end" in found.sentence
 
 
 def test_a_segment_in_use_without_its_synced_file_is_a_warning(bench: Bench) -> None:
@@ -289,7 +289,7 @@ def test_parked_events_are_told_with_their_reason(bench: Bench) -> None:
     bench.loader.drain()
     parked, lag = loading.loader_lag(platform_of(bench).config, bench.database)
     assert (parked.level, lag.level) == ("warning", "ok")
-    assert "1 events wait for (Other 1.0.0)" in parked.sentence
+    assert "1 event for (Other 1.0.0) parked since" in parked.sentence
     assert "publish that schema version" in parked.mend
 
 

@@ -1,0 +1,285 @@
+"""The intake's ASGI application: routes, answers, the wait for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from eventlogging import clock
+from eventlogging.collector import answers
+from eventlogging.collector.answers import Answer
+from eventlogging.collector.body import Receive, Unreadable, read_body
+from eventlogging.collector.request import JSON_TYPES, context_of, headers_of, media_type
+from eventlogging.errors import LogUnavailable, StoreError
+from eventlogging.intake.accept import UNKNOWN_CODES, Accepted, Intake
+from eventlogging.intake.context import Context
+from eventlogging.log.writer import Done, LogWriter
+from eventlogging.platform import Platform
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+_logger = logging.getLogger(__name__)
+_POLL_SECONDS = 1.0
+_STALE_SECONDS = 10.0  # beyond this, "unknown" may only mean "not heard of yet"
+_MISS_SECONDS = 1.0
+_KEEP_SECONDS = 30.0  # the longest wait for the disk
+_PROBE = b'{"outcome":"probe"}\n'
+
+
+class Collector:
+    """Answers the intake's routes itself and hands every other request to `other`."""
+
+    def __init__(self, platform: Platform, other: App) -> None:
+        self._platform = platform
+        self._config = platform.config
+        self._registry = platform.registry
+        self._other = other
+        self._intake = Intake(platform.config, platform.privacy_key)
+        self._misses: dict[str, float] = {}
+        self._looking: asyncio.Future[None] | None = None
+        self._stop = threading.Event()
+        self._probed: tuple[float, str | None] = (-1e9, None)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            route = self._routes().get(scope["path"])
+            if route is None:
+                await self._other(scope, receive, send)
+            else:
+                headers = headers_of(scope["headers"])
+                answer = await route(scope, headers, receive)
+                if answer is not None:
+                    await _respond(send, answer, headers, scope["method"])
+
+    def _routes(self) -> Mapping[str, Callable[..., Awaitable[Answer | None]]]:
+        return {
+            "/v1/events": self._events,
+            "/beacon/event": self._beacon,
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+        }
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                self._stop.set()
+                await asyncio.to_thread(self._writer.close)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def _start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._writer = LogWriter(
+            self._platform.log_folder,
+            segment_bytes=self._config.segment_bytes,
+            queue_bytes=self._config.log_queue_bytes,
+            deliver=self._deliver,
+        )
+        threading.Thread(target=self._poll, name="registry-poll", daemon=True).start()
+
+    def _deliver(self, done: Sequence[Done], error: LogUnavailable | None) -> None:
+        """One wake-up of the loop for a whole batch of waiting requests."""
+        self._loop.call_soon_threadsafe(_call_each, done, error)
+
+    def _poll(self) -> None:
+        silent = False
+        while not self._stop.is_set():
+            try:
+                self._registry.refresh()
+                silent = False
+            except StoreError as error:
+                if not silent:
+                    _logger.warning("the registry cannot be read, serving what is known: %s", error)
+                silent = True
+            self._stop.wait(_POLL_SECONDS)
+
+    async def _events(
+        self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
+    ) -> Answer | None:
+        if scope["method"] == "OPTIONS":
+            return _preflight()
+        if scope["method"] != "POST":
+            return _not_allowed("POST, OPTIONS")
+        context = self._context(headers)
+        body = await self._read(headers, receive)
+        if isinstance(body, Unreadable):
+            if not body.code:
+                return _left(body)
+            accepted = self._intake.refuse_body(body.code, body.start, context)
+        elif media_type(headers) not in JSON_TYPES:
+            accepted = self._intake.refuse_body("unsupported_type", body, context)
+        else:
+            judged = await self._judge(body, context)
+            if isinstance(judged, Answer):
+                return judged
+            accepted = judged
+        return await self._keep(accepted) or answers.of_events(accepted)
+
+    async def _beacon(
+        self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
+    ) -> Answer | None:
+        if scope["method"] == "OPTIONS":
+            return _preflight()
+        if scope["method"] not in ("GET", "POST", "HEAD"):
+            return _not_allowed("GET, POST, OPTIONS")
+        context = self._context(headers)
+        query = scope["query_string"]
+        if query:
+            body: bytes | Unreadable = unquote_to_bytes(query.removesuffix(b";"))
+        else:
+            body = await self._read(headers, receive)
+        if isinstance(body, Unreadable):
+            if not body.code:
+                return _left(body)
+            accepted = self._intake.refuse_body(body.code, body.start, context)
+        else:
+            judged = await self._judge(body, context)
+            if isinstance(judged, Answer):
+                return judged
+            accepted = judged
+        return await self._keep(accepted) or answers.of_beacon(accepted)
+
+    async def _healthz(self, _scope: Any, _headers: Any, _receive: Any) -> Answer:
+        return Answer(200, b'{"status":"ok"}\n')
+
+    async def _readyz(self, _scope: Any, _headers: Any, _receive: Any) -> Answer:
+        """A real probe line through the log, at most one a second."""
+        now = time.monotonic()
+        if now - self._probed[0] > 1.0:
+            kept = await self._keep(Accepted((), {}, False), (_PROBE,))
+            trouble = self._writer.trouble or "the log is full" if kept else None
+            self._probed = (now, trouble)
+        if self._probed[1]:
+            return answers.unavailable(f"the log cannot keep events: {self._probed[1]}")
+        if self._registry.snapshot.counter < 0:
+            return answers.unavailable("the registry has not been read yet")
+        return Answer(200, b'{"status":"ready"}\n')
+
+    def _context(self, headers: dict[str, str]) -> Context:
+        return context_of(
+            headers, clock.now_ms(), self._registry.snapshot, self._config.admin_token
+        )
+
+    async def _read(self, headers: dict[str, str], receive: Receive) -> bytes | Unreadable:
+        return await read_body(
+            receive,
+            encoding=headers.get("content-encoding", "").lower(),
+            length=headers.get("content-length", ""),
+            max_bytes=self._config.max_body_bytes,
+            seconds=self._config.body_seconds,
+        )
+
+    async def _judge(self, body: bytes, context: Context) -> Accepted | Answer:
+        """Judge a body; what is unknown is looked up once before it is called so."""
+        judged_by = self._registry.snapshot
+        self._intake.use(judged_by)
+        accepted = self._intake.accept_body(body, context)
+        unknown = {v.schema + v.text for v in accepted.verdicts if v.code in UNKNOWN_CODES}
+        if not unknown:
+            return accepted
+        await self._look_up(unknown)
+        if self._registry.snapshot is not judged_by:
+            self._intake.use(self._registry.snapshot)
+            return self._intake.accept_body(body, context)
+        if self._registry.age_seconds() > _STALE_SECONDS:
+            return answers.unavailable("the registry cannot be read, and the schema is not known")
+        return accepted
+
+    async def _look_up(self, unknown: set[str]) -> None:
+        """Read the registry now, unless the same was missed a moment ago."""
+        now = time.monotonic()
+        if all(now - self._misses.get(name, -1e9) < _MISS_SECONDS for name in unknown):
+            return
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(asyncio.to_thread(self._refresh))
+            self._looking.add_done_callback(lambda _: setattr(self, "_looking", None))
+        await asyncio.shield(self._looking)
+        if len(self._misses) > 10_000:
+            self._misses.clear()
+        self._misses.update(dict.fromkeys(unknown, time.monotonic()))
+
+    def _refresh(self) -> None:
+        with contextlib.suppress(StoreError):  # the poll says it; age decides what is answered
+            self._registry.refresh()
+
+    async def _keep(self, accepted: Accepted, lines: Sequence[bytes] = ()) -> Answer | None:
+        """Wait until all lines of a request are durable; an answer where they cannot be kept."""
+        future: asyncio.Future[LogUnavailable | None] = self._loop.create_future()
+
+        def done(error: LogUnavailable | None) -> None:
+            if not future.done():
+                future.set_result(error)
+
+        try:
+            self._writer.append(
+                lines or [verdict.line for verdict in accepted.verdicts], accepted.sent, done
+            )
+            async with asyncio.timeout(_KEEP_SECONDS):
+                error = await future
+        except LogUnavailable as refused:
+            error = refused
+        except TimeoutError:
+            error = LogUnavailable("the disk does not answer")
+        return answers.unavailable(str(error)) if error else None
+
+
+async def _respond(send: Send, answer: Answer, headers: dict[str, str], method: str) -> None:
+    lines = [
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        *answer.headers,
+    ]
+    if answer.status == 204:
+        del lines[0]
+    else:
+        lines.append((b"content-type", answer.content_type))
+    if origin := headers.get("origin"):
+        # Any page may send; nothing here is decided by a cookie except a person's no.
+        lines += [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-allow-credentials", b"true"),
+            (b"vary", b"origin"),
+        ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": lines})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+
+
+def _preflight() -> Answer:
+    return Answer(
+        204,
+        headers=(
+            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+            (b"access-control-allow-headers", b"content-type, content-encoding, authorization"),
+            (b"access-control-max-age", b"86400"),
+        ),
+    )
+
+
+def _not_allowed(allow: str) -> Answer:
+    text = f"this address takes {allow}"
+    return answers.plain_error(405, "method_not_allowed", text, (b"allow", allow.encode()))
+
+
+def _left(body: Unreadable) -> Answer | None:
+    if body.status == 408:
+        text = "the body did not arrive in time; send it again"
+        return answers.plain_error(408, "too_slow", text, (b"connection", b"close"))
+    return None  # the client has gone; there is nobody to answer
+
+
+def _call_each(done: Sequence[Done], error: LogUnavailable | None) -> None:
+    for call in done:
+        call(error)

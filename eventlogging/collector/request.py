@@ -1,0 +1,66 @@
+"""What intake needs to know of a request, read from its headers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+
+from eventlogging.intake.context import Context
+from eventlogging.registry.model import Snapshot
+
+OPT_OUT_COOKIE = "eventlogging_opt_out"
+JSON_TYPES = frozenset(
+    {"", "application/json", "text/plain", "application/reports+json", "text/json"}
+)
+
+
+def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers by lower-case name; of repeated ones the last, cookies joined."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        headers[key] = f"{headers[key]}; {text}" if key == "cookie" and key in headers else text
+    return headers
+
+
+def context_of(
+    headers: dict[str, str], received: int, snapshot: Snapshot, admin_token: str
+) -> Context:
+    """Return the context of all events in a request."""
+    return Context(
+        received=received,
+        user_agent=headers.get("user-agent", ""),
+        origin=headers.get("origin", ""),
+        scopes=_scopes(headers.get("authorization", ""), snapshot, admin_token),
+        opted_out=_opted_out(headers),
+    )
+
+
+def media_type(headers: dict[str, str]) -> str:
+    """Return the Content-Type without its parameters, lower-case."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _scopes(authorization: str, snapshot: Snapshot, admin_token: str) -> frozenset[str]:
+    kind, _, secret = authorization.partition(" ")
+    if kind.lower() != "bearer" or not secret:
+        return frozenset()
+    if admin_token and hmac.compare_digest(secret.encode(), admin_token.encode()):
+        return frozenset({"admin"})
+    return snapshot.tokens.get(hashlib.sha256(secret.encode()).hexdigest(), frozenset())
+
+
+def _opted_out(headers: dict[str, str]) -> bool:
+    if headers.get("dnt") == "1" or headers.get("sec-gpc") == "1":
+        return True
+    text = headers.get("cookie", "")
+    if OPT_OUT_COOKIE not in text:
+        return False
+    try:
+        morsel = SimpleCookie(text).get(OPT_OUT_COOKIE)
+    except CookieError:
+        return True  # the name is there: a person who said no is believed
+    return morsel is None or morsel.value not in ("0", "")

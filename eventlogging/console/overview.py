@@ -1,0 +1,211 @@
+"""What the overview shows: the line of truth of two days, each schema's, what needs attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+
+from eventlogging import clock
+from eventlogging.console.line_view import LineView, judged, label_count, share_text
+from eventlogging.console.parts import Parts
+from eventlogging.console.teaching import first_steps
+from eventlogging.event import UNKNOWN
+from eventlogging.ledger.lag import ParkedTable, read_lag, read_parked
+from eventlogging.ledger.reading import LineOfTruth, lines_of_truth, total
+from eventlogging.ledger.sentence import grouped
+from eventlogging.registry.model import Snapshot
+from eventlogging.store.fixed import ledger
+
+SORTS = {
+    "schema": "Schema", "sent": "Sent", "valid": "Valid", "invalid": "Invalid",
+    "duplicate": "Duplicates", "sampled_out": "Sampled out", "suppressed": "Suppressed",
+    "pending": "Pending", "residual": "Unexplained",
+}  # fmt: skip
+_ALWAYS = frozenset({"schema", "sent", "valid", "invalid", "residual"})
+_MOST_ROWS = 100
+_INVALID_PERCENT, _INVALID_LEAST = 5, 20  # from when on a share of invalid events is worth a word
+_LAG_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Concern:
+    """One thing that needs attention: what it is, what to do, and where to look."""
+
+    kind: str
+    fact: str
+    advice: str
+    schema: str | None = None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All that the overview says. `days` are the chosen day's line and that of the day before."""
+
+    heading: str
+    day: str
+    before: str
+    after: str | None
+    days: tuple[LineView, LineView]
+    columns: dict[str, str]
+    rows: list[LineOfTruth]
+    left_out: int
+    concerns: list[Concern]
+    curl: str | None  # set where no event ever came
+
+
+def read_overview(
+    parts: Parts, snapshot: Snapshot, day: str | None, sort: str, *, signed_in: bool
+) -> Overview:
+    """Return the overview of a day, None for today. Raises StoreUnavailable."""
+    today = clock.day(clock.now_ms())
+    chosen = day or today
+    before = _shifted(chosen, -1)
+    with parts.database.read() as connection:
+        lines = lines_of_truth(connection, start=chosen, end=_shifted(chosen, 1))
+        old_lines = lines_of_truth(connection, start=before, end=chosen)
+        curl = None
+        if not lines and not old_lines and _is_empty(connection):
+            curl = first_steps(connection, parts.config, snapshot)
+        waiting = read_parked(connection)
+        lag = _lag_concern(parts, connection)
+    days = (
+        LineView(_label(chosen, today), chosen, total(lines)),
+        LineView(_label(before, today), before, total(old_lines)),
+    )
+    concerns = [
+        *(_unexplained(days[0].label, lines)),
+        *(_unexplained(days[1].label, old_lines)),
+        *(_parked(table, signed_in=signed_in) for table in waiting),
+        *lag,
+        *(_invalid(days[0].label, lines)),
+    ]
+    rows = _sorted(lines, sort)
+    return Overview(
+        heading=_heading(days, concerns),
+        day=chosen,
+        before=before,
+        after=_shifted(chosen, 1) if chosen < today else None,
+        days=days,
+        columns=_columns(rows, sort),
+        rows=rows[:_MOST_ROWS],
+        left_out=max(0, len(rows) - _MOST_ROWS),
+        concerns=concerns,
+        curl=curl,
+    )
+
+
+def two_days(connection: sa.Connection, schema: str) -> tuple[LineView, LineView]:
+    """Return one schema's lines of today and yesterday."""
+    today = clock.day(clock.now_ms())
+    before = _shifted(today, -1)
+    lines = lines_of_truth(connection, start=today, end=_shifted(today, 1), schema=schema)
+    old_lines = lines_of_truth(connection, start=before, end=today, schema=schema)
+    return (
+        LineView("today", today, total(lines)),
+        LineView("yesterday", before, total(old_lines)),
+    )
+
+
+def _is_empty(connection: sa.Connection) -> bool:
+    return connection.execute(sa.select(ledger.c.minute).limit(1)).first() is None
+
+
+def _shifted(day: str, by: int) -> str:
+    return (date.fromisoformat(day) + timedelta(days=by)).isoformat()
+
+
+def _label(day: str, today: str) -> str:
+    return {today: "today", _shifted(today, -1): "yesterday"}.get(day, f"on {day}")
+
+
+def _sorted(lines: Sequence[LineOfTruth], sort: str) -> list[LineOfTruth]:
+    if sort == "schema":
+        return sorted(lines, key=lambda line: line.schema)
+    return sorted(lines, key=lambda line: (-abs(getattr(line, sort)), line.schema))
+
+
+def _columns(lines: Sequence[LineOfTruth], sort: str) -> dict[str, str]:
+    """Return the table's columns: outcomes that no event had are left out."""
+    return {
+        key: word
+        for key, word in SORTS.items()
+        if key in _ALWAYS or key == sort or any(getattr(line, key) for line in lines)
+    }
+
+
+def _heading(days: tuple[LineView, LineView], concerns: Sequence[Concern]) -> str:
+    new, old = days
+    residual = abs(new.line.residual) + abs(old.line.residual)
+    if residual:
+        words = label_count(residual, "event is", "events are")
+        return f"{words} unexplained"
+    if new.line.sent:
+        sent = f"{label_count(new.line.sent, 'event', 'events')} sent {new.label}"
+        return f"{sent}, {new.verdict}, 0 unexplained" if judged(new.line) else sent
+    if old.line.sent:
+        return f"No event {new.label}; {grouped(old.line.sent)} {old.label}"
+    return f"No event {new.label} or {old.label}"
+
+
+def _unexplained(label: str, lines: Sequence[LineOfTruth]) -> list[Concern]:
+    return [
+        Concern(
+            "unexplained",
+            f"{label_count(abs(line.residual), 'event', 'events')} of {grouped(line.sent)} sent "
+            f"{label} {'is' if abs(line.residual) == 1 else 'are'} unexplained.",
+            "Run: eventlogging doctor. It looks for the cause and says what to do.",
+            line.schema,
+        )
+        for line in lines
+        if line.residual
+    ]
+
+
+def _parked(table: ParkedTable, *, signed_in: bool) -> Concern:
+    why = f" Last reason: {table.reason}" if signed_in else ""
+    return Concern(
+        "pending",
+        f"{label_count(table.lines, 'event waits', 'events wait')} for the table {table.table} "
+        f"since {table.since[:16].replace('T', ' ')} UTC.",
+        f"Nothing is lost; they are tried again by themselves.{why}",
+    )
+
+
+def _invalid(label: str, lines: Sequence[LineOfTruth]) -> list[Concern]:
+    return [
+        Concern(
+            "invalid",
+            f"{share_text(line.invalid, judged(line))} invalid {label}: {grouped(line.invalid)} "
+            f"of {grouped(judged(line))} events were refused.",
+            _advice(line.schema),
+            line.schema,
+        )
+        for line in lines
+        if judged(line) >= _INVALID_LEAST and line.invalid * 100 > judged(line) * _INVALID_PERCENT
+    ]
+
+
+def _advice(schema: str) -> str:
+    if schema == UNKNOWN:
+        return "These name no registered schema: register it, or correct the name in the client."
+    return "Its page shows the reasons, each with a sample."
+
+
+def _lag_concern(parts: Parts, connection: sa.Connection) -> list[Concern]:
+    try:
+        lag = read_lag(connection, parts.config.var / "log")
+    except OSError:
+        return []  # the log lies elsewhere, or cannot be read from here: the loader says so
+    if lag.age_seconds is None or lag.age_seconds < _LAG_SECONDS:
+        return []
+    age = label_count(int(lag.age_seconds // 60), "minute", "minutes")
+    return [
+        Concern(
+            "pending",
+            f"Events wait on disk to be loaded, the oldest for {age}.",
+            "Nothing is lost. Is the loader running, and does the database answer?",
+        )
+    ]

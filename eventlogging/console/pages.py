@@ -1,0 +1,115 @@
+"""The pages: which address shows what, and the words and forms that all of them share."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import islice
+from typing import Any
+
+from flask import Blueprint, Flask, abort, render_template, request
+
+from eventlogging import clock
+from eventlogging.console import error_pages, line_view, rows, sign_in, snapshots
+from eventlogging.console.overview import SORTS, read_overview, two_days
+from eventlogging.console.parts import Parts
+from eventlogging.console.refusals import read_refusals
+from eventlogging.console.schema_page import read_schema_page
+from eventlogging.event import UNKNOWN
+from eventlogging.ledger.sentence import grouped
+from eventlogging.loader.prepare import UNKNOWN_TABLE
+
+_MOST_SCHEMAS = 100  # on one page of the list
+
+
+def register(app: Flask, parts: Parts) -> None:
+    """Add the pages, sign-in and the data API to the app."""
+    sign_in.register(app, parts)
+    app.register_blueprint(_blueprint(parts))
+    app.register_blueprint(rows.blueprint(parts))
+    error_pages.register(app)
+    app.jinja_options = {**app.jinja_options, "trim_blocks": True, "lstrip_blocks": True}
+    app.add_template_filter(grouped, "grouped")
+    app.add_template_filter(_minute, "minute")
+    app.add_template_global(line_view.share_text, "share_text")
+
+
+def _blueprint(parts: Parts) -> Blueprint:
+    pages = Blueprint("pages", __name__, static_folder="static", static_url_path="/static")
+
+    @pages.get("/")
+    def overview() -> str:
+        return _overview(parts)
+
+    @pages.get("/schemas")
+    def schemas() -> str:
+        return _schemas(parts)
+
+    @pages.get("/schemas/<path:name>")
+    def schema(name: str) -> str:
+        return _schema(parts, name.strip("/"))
+
+    return pages
+
+
+def _overview(parts: Parts) -> str:
+    day = request.args.get("day") or None
+    if day is not None and not _is_past_day(day):
+        abort(400, "day is a day up to today, such as 2026-11-22.")
+    sort = request.args.get("sort", "sent")
+    if sort not in SORTS:
+        abort(400, f"sort is one of {', '.join(SORTS)}.")
+    snapshot = snapshots.newest(parts)
+    view = read_overview(parts, snapshot, day, sort, signed_in=sign_in.is_signed_in())
+    return render_template(
+        "overview.html", view=view, sort=sort, asked_day=day, schemas=len(snapshot.schemas)
+    )
+
+
+def _schemas(parts: Parts) -> str:
+    snapshot = snapshots.newest(parts)
+    asked, after = request.args.get("q", "").strip()[:100], request.args.get("after", "")
+    wanted = [
+        schema
+        for name, schema in snapshot.schemas.items()
+        if asked.casefold() in f"{name} {schema.title} {' '.join(schema.owners)}".casefold()
+    ]
+    wanted.sort(key=lambda schema: schema.name)
+    behind = (schema for schema in wanted if schema.name > after)
+    shown = list(islice(behind, _MOST_SCHEMAS + 1))
+    return render_template(
+        "schemas.html", schemas=shown[:_MOST_SCHEMAS], found=len(wanted), q=asked,
+        total=len(snapshot.schemas), first=not after,
+        following=shown[_MOST_SCHEMAS - 1].name if len(shown) > _MOST_SCHEMAS else None,
+    )  # fmt: skip
+
+
+def _schema(parts: Parts, name: str) -> str:
+    if name == UNKNOWN:
+        return _unknown(parts)
+    known = snapshots.find(parts, name)
+    if known is None:
+        abort(404, f"No schema is named {name!r}. The list of schemas shows all there are.")
+    page = read_schema_page(parts, known, signed_in=sign_in.is_signed_in())
+    return render_template("schema.html", page=page, schema=known)
+
+
+def _unknown(parts: Parts) -> str:
+    """The events that name no registered schema have no schema's page, and reasons all the same."""
+    with parts.database.read() as connection:
+        days = two_days(connection, UNKNOWN)
+    signed_in = sign_in.is_signed_in()
+    refusals = read_refusals(parts.database, UNKNOWN_TABLE) if signed_in else None
+    return render_template("unknown.html", days=days, refusals=refusals, name=UNKNOWN)
+
+
+def _is_past_day(text: str) -> bool:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return False
+    return text == day.isoformat() and "1970-01-02" <= text <= clock.day(clock.now_ms())
+
+
+def _minute(iso: Any) -> str:
+    """Return an ISO time as people read it: `2026-11-22 03:04`, in UTC."""
+    return str(iso)[:16].replace("T", " ")
