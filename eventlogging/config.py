@@ -3,6 +3,7 @@
 A value comes from, first found: the environment (`EVENTLOGGING_<NAME>`), for
 secrets a file named by `EVENTLOGGING_<NAME>_FILE`, the file
 `eventlogging.toml` (or the one that `EVENTLOGGING_CONFIG` names), the default.
+Relative paths that the environment does not give count from the file's folder.
 """
 
 from __future__ import annotations
@@ -58,9 +59,6 @@ class Config:
     )
     load_rows: int = _setting(5000, "most events that the loader stores in one transaction")
     load_seconds: float = _setting(0.2, "longest time that an event waits for others to be loaded")
-    trust_proxy: bool = _setting(
-        False, "take the client's protocol and host from a reverse proxy's headers"
-    )
 
     @property
     def url(self) -> str:
@@ -92,7 +90,9 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
     env = os.environ if environ is None else environ
     path = file or Path(env.get("EVENTLOGGING_CONFIG", "eventlogging.toml"))
     from_file = _read_file(path, must_exist=file is not None or "EVENTLOGGING_CONFIG" in env)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {
+        name: path.parent / default for name, default, *_ in SETTINGS if isinstance(default, Path)
+    }
     for name, default, _, secret in SETTINGS:
         key = f"EVENTLOGGING_{name.upper()}"
         if key in env:
@@ -100,7 +100,8 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
         elif secret and f"{key}_FILE" in env:
             values[name] = _secret_file(Path(env[f"{key}_FILE"]), f"{key}_FILE")
         elif name in from_file:
-            values[name] = _typed(from_file[name], default, f"{path}: {name}")
+            value = _typed(from_file[name], default, f"{path}: {name}")
+            values[name] = path.parent / value if isinstance(value, Path) else value
     config = Config(**values)
     _check(config)
     return config
@@ -150,7 +151,9 @@ def _typed(value: Any, default: Any, origin: str) -> Any:
 
 def _check(config: Config) -> None:
     try:
-        _, port = config.address
+        host, port = config.address
+        if not host:
+            raise ValueError("no host")
     except ValueError as error:
         raise ConfigError(
             f"EVENTLOGGING_LISTEN: {config.listen!r} is not host:port, such as 127.0.0.1:8080"

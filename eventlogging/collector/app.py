@@ -251,6 +251,7 @@ async def _respond(send: Send, answer: Answer, headers: dict[str, str], method: 
         lines += [
             (b"access-control-allow-origin", origin.encode("latin-1")),
             (b"access-control-allow-credentials", b"true"),
+            (b"access-control-expose-headers", b"retry-after, x-event-valid, x-validation-error"),
             (b"vary", b"origin"),
         ]
     await send({"type": "http.response.start", "status": answer.status, "headers": lines})

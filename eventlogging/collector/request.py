@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 
 from eventlogging.intake.context import Context
 from eventlogging.registry.model import Snapshot
@@ -56,11 +55,9 @@ def _scopes(authorization: str, snapshot: Snapshot, admin_token: str) -> frozens
 def _opted_out(headers: dict[str, str]) -> bool:
     if headers.get("dnt") == "1" or headers.get("sec-gpc") == "1":
         return True
-    text = headers.get("cookie", "")
-    if OPT_OUT_COOKIE not in text:
-        return False
-    try:
-        morsel = SimpleCookie(text).get(OPT_OUT_COOKIE)
-    except CookieError:
-        return True  # the name is there: a person who said no is believed
-    return morsel is None or morsel.value not in ("0", "")
+    # Not by a parser, which gives up on one bad cookie: a person who said no is believed.
+    for cookie in headers.get("cookie", "").split(";"):
+        name, _, value = cookie.partition("=")
+        if name.strip() == OPT_OUT_COOKIE and value.strip(' "') not in ("0", ""):
+            return True
+    return False

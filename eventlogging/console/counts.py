@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from eventlogging import clock
-from eventlogging.event import Outcome
+from eventlogging.ledger.reading import LineOfTruth, lines_of_truth, total
 from eventlogging.store.fixed import ledger
 
 # step → (characters of a minute's text that name it, most days that one answer may span)
@@ -51,26 +50,21 @@ def sums(
     if schema is not None:
         query = query.where(c.schema == schema)
     rows = []
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for name, outcome, reason, *when, count, kept in connection.execute(query):
         row = {"schema": name, "outcome": outcome, "reason": reason, "count": int(count)}
         rows.append(row | {"kept": int(kept)} | ({"time": when[0]} if when else {}))
-        counts[name][outcome] += int(count)
-        counts[""][outcome] += int(count)
-    total = counts.pop("", {})
+    first, last = clock.minute(span.start), clock.minute(span.end)
+    lines = lines_of_truth(connection, start=first, end=last, schema=schema)
     return {
         "start": clock.iso(span.start),
         "end": clock.iso(span.end),
         "step": step,
         "rows": rows,
-        "schemas": {name: balance(counts[name]) for name in sorted(counts)},
-        "total": balance(total),
+        "schemas": {line.schema: _figures(line) for line in lines},
+        "total": _figures(total(lines)),
     }
 
 
-def balance(counts: dict[str, int]) -> dict[str, int]:
-    """Return sent, each outcome and pending (0 where there is none), with the residual."""
-    outcomes = {str(outcome): counts.get(outcome, 0) for outcome in Outcome}
-    sent, pending = counts.get("sent", 0), counts.get("pending", 0)
-    residual = sent - sum(outcomes.values()) - pending
-    return {"sent": sent, **outcomes, "pending": pending, "residual": residual}
+def _figures(line: LineOfTruth) -> dict[str, int]:
+    figures = line.as_dict()
+    return {name: figures[name] for name in figures if name not in ("schema", "kept")}

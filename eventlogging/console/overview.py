@@ -81,10 +81,11 @@ def read_overview(
         *(_parked(table, signed_in=signed_in) for table in waiting),
         *lag,
         *(_invalid(days[0].label, lines)),
+        *(_invalid(days[1].label, _not_seen_again(old_lines, lines))),
     ]
     rows = _sorted(lines, sort)
     return Overview(
-        heading=_heading(days, concerns),
+        heading=_heading(days, [*lines, *old_lines]),
         day=chosen,
         before=before,
         after=_shifted(chosen, 1) if chosen < today else None,
@@ -136,12 +137,11 @@ def _columns(lines: Sequence[LineOfTruth], sort: str) -> dict[str, str]:
     }
 
 
-def _heading(days: tuple[LineView, LineView], concerns: Sequence[Concern]) -> str:
+def _heading(days: tuple[LineView, LineView], lines: Sequence[LineOfTruth]) -> str:
     new, old = days
-    residual = abs(new.line.residual) + abs(old.line.residual)
-    if residual:
-        words = label_count(residual, "event is", "events are")
-        return f"{words} unexplained"
+    # By schema, for what one has too many must not hide what another lacks.
+    if residual := sum(abs(line.residual) for line in lines):
+        return f"{label_count(residual, 'event is', 'events are')} unexplained"
     if new.line.sent:
         sent = f"{label_count(new.line.sent, 'event', 'events')} sent {new.label}"
         return f"{sent}, {new.verdict}, 0 unexplained" if judged(new.line) else sent
@@ -154,14 +154,21 @@ def _unexplained(label: str, lines: Sequence[LineOfTruth]) -> list[Concern]:
     return [
         Concern(
             "unexplained",
-            f"{label_count(abs(line.residual), 'event', 'events')} of {grouped(line.sent)} sent "
-            f"{label} {'is' if abs(line.residual) == 1 else 'are'} unexplained.",
-            "Run: eventlogging doctor. It looks for the cause and says what to do.",
+            _residual(line, label),
+            "Run: eventlogging ledger --prove. It counts every table against its book.",
             line.schema,
         )
         for line in lines
         if line.residual
     ]
+
+
+def _residual(line: LineOfTruth, label: str) -> str:
+    if line.residual < 0:
+        more = label_count(-line.residual, "event has", "events have")
+        return f"{more} an outcome {label} and were never counted as sent."
+    words = f"{label_count(line.residual, 'event', 'events')} of {grouped(line.sent)} sent {label}"
+    return f"{words} {'is' if line.residual == 1 else 'are'} unexplained."
 
 
 def _parked(table: ParkedTable, *, signed_in: bool) -> Concern:
@@ -186,6 +193,14 @@ def _invalid(label: str, lines: Sequence[LineOfTruth]) -> list[Concern]:
         for line in lines
         if judged(line) >= _INVALID_LEAST and line.invalid * 100 > judged(line) * _INVALID_PERCENT
     ]
+
+
+def _not_seen_again(
+    old_lines: Sequence[LineOfTruth], lines: Sequence[LineOfTruth]
+) -> list[LineOfTruth]:
+    """Return yesterday's lines of schemas of which today is too young to tell."""
+    told = {line.schema for line in lines if judged(line) >= _INVALID_LEAST}
+    return [line for line in old_lines if line.schema not in told]
 
 
 def _advice(schema: str) -> str:

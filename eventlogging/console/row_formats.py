@@ -16,12 +16,13 @@ import orjson
 from eventlogging.console.row_pages import Row, Source, by_name, time_text
 from eventlogging.schema.codec import compile_decoder
 from eventlogging.schema.columns import Kind
-from eventlogging.store.dialect import CAPSULE_COLUMNS, INVALID_COLUMNS
+from eventlogging.store.dialect import CAPSULE_COLUMNS
 
 Render = Callable[[Row], str]
 
 _TIMES = frozenset({"dt", "received"})
 _BOOLEANS = frozenset({"user_agent_is_bot", "sealed"})
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -34,7 +35,7 @@ def event_json(sources: Sequence[Source]) -> Render:
         *values, more = row.values
         record = {name: _plain(name, values[at]) for at, (name, _) in enumerate(CAPSULE_COLUMNS)}
         record["event"] = decoders[row.source.number](values[size:], more)
-        return orjson.dumps(record).decode()
+        return _one_line(record)
 
     return render
 
@@ -43,14 +44,19 @@ def invalid_json(row: Row) -> str:
     """Return an invalid event's JSON: why it was refused, and as much of it as was kept."""
     record = {name: _plain(name, value) for name, value in by_name(row).items()}
     record["errors"] = orjson.loads(record["errors"] or "[]")
-    return orjson.dumps(record).decode()
+    return _one_line(record)
+
+
+def _one_line(record: dict[str, Any]) -> str:
+    """Return JSON on what every reader takes for one line, Unicode's own line ends escaped."""
+    return orjson.dumps(record).decode().translate(_LINE_ENDS)
 
 
 def csv_names(sources: Sequence[Source]) -> list[str]:
     """Return the columns of all tables, those of the first one first."""
     names = [name for source in sources for name in source.names if name != "event_more"]
     more = ["event_more"] if any(source.plan for source in sources) else []
-    return [*dict.fromkeys(names or [name for name, _ in INVALID_COLUMNS]), *more]
+    return [*dict.fromkeys(names), *more]
 
 
 def csv_line(sources: Sequence[Source]) -> Render:

@@ -27,7 +27,8 @@ _CHUNK_ROWS = 200  # an event has up to 256 KiB
 class Source:
     """One table to read: its number orders rows whose keys are the same in two tables.
 
-    `names` are the columns to read; those that the table lacks so far are read as NULL.
+    `names` are the columns to read; those that the table lacks so far are read as NULL. A table
+    without any is made with its first event.
     """
 
     number: int
@@ -68,26 +69,25 @@ class Chunk:
 
 
 def event_sources(database: Database, schema: RegisteredSchema) -> list[Source]:
-    """Return the tables of a schema's valid events that exist, one per major version."""
+    """Return the tables of a schema's valid events, one per major version."""
     capsule = tuple(name for name, _ in CAPSULE_COLUMNS)
-    found = {}
+    tables = {v.version.major: v.table for v in schema.versions.values()}
+    found = []
     with database.read() as connection:
-        for version in schema.versions.values():
-            major = version.version.major
-            present = database.dialect.existing_columns(connection, version.table)
-            if present and major not in found:
-                plan = schema.plans[major]
-                names = (*capsule, *(column.name for column in plan.columns), "event_more")
-                found[major] = Source(major, version.table, names, frozenset(present), plan)
-    return [found[major] for major in sorted(found)]
+        for major in sorted(tables):
+            present = database.dialect.existing_columns(connection, tables[major])
+            plan = schema.plans[major]
+            names = (*capsule, *(column.name for column in plan.columns), "event_more")
+            found.append(Source(major, tables[major], names, frozenset(present), plan))
+    return found
 
 
 def invalid_sources(database: Database, table: str) -> list[Source]:
-    """Return a table of invalid events, if it exists."""
+    """Return a table of invalid events."""
     with database.read() as connection:
         present = database.dialect.existing_columns(connection, table)
     names = tuple(name for name, _ in INVALID_COLUMNS)
-    return [Source(0, table, names, frozenset(present))] if present else []
+    return [Source(0, table, names, frozenset(present))]
 
 
 def key_of(sources: Sequence[Source]) -> tuple[str, ...]:
@@ -106,6 +106,7 @@ def read_chunk(
 
     A position is a row's key followed by its table's number. Raises StoreUnavailable.
     """
+    sources = [source for source in sources if source.present]
     if not sources:
         return Chunk([], False)
     size = min(limit, _CHUNK_ROWS)

@@ -33,12 +33,12 @@ def curl_line(config: Config, schema: RegisteredSchema, payload: str) -> str:
 
 
 def passing_example(connection: sa.Connection, name: str) -> str | None:
-    """Return a passing example of a schema as JSON text, the first by name that a page can hold."""
+    """Return a passing example of a schema as JSON text, the shortest one."""
     c = schema_example.c
     query = (
         sa.select(c.payload)
         .where(c.schema == name, c.passes.is_(True), sa.func.length(c.payload) <= _MOST_CHARS)
-        .order_by(c.name)
+        .order_by(sa.func.length(c.payload), c.name)
         .limit(1)
     )
     return connection.execute(query).scalar()

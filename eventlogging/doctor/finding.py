@@ -41,6 +41,11 @@ def worst(findings: Sequence[Finding]) -> Level:
     return "error" if "error" in levels else "warning" if "warning" in levels else "ok"
 
 
+def several(count: int, noun: str) -> str:
+    """Return `1 segment` or `2 segments`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def size(count: float) -> str:
     """Return bytes as people read them: `1.4 GB`."""
     if count < 1000:

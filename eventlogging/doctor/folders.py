@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from eventlogging.config import SETTINGS, Config
-from eventlogging.doctor.finding import Finding, error, ok, size, warning
+from eventlogging.doctor.finding import Finding, error, ok, several, size, warning
 from eventlogging.errors import GovernanceError
 from eventlogging.governance import read_governance
 from eventlogging.intake.seal import PrivacyKey
@@ -70,7 +70,7 @@ def governance(config: Config) -> Iterator[Finding]:
         for problem in wrong.problems[:_SHOWN]:
             yield error("governance", f"{folder}: {problem}", "eventlogging check")
         if len(wrong.problems) > _SHOWN:
-            more = f"{folder}: {len(wrong.problems) - _SHOWN} more problems"
+            more = f"{folder}: {several(len(wrong.problems) - _SHOWN, 'more problem')}"
             yield error("governance", more, "eventlogging check")
         return
     except OSError as wrong:
@@ -87,7 +87,7 @@ def governance(config: Config) -> Iterator[Finding]:
             "`eventlogging init DIR` writes a starter set; EVENTLOGGING_GOVERNANCE names it",
         )
         return
-    yield ok("governance", f"{folder} holds {len(found.schemas)} schemas in good order")
+    yield ok("governance", f"{folder} holds {several(len(found.schemas), 'schema')} in good order")
 
 
 def secrets(config: Config, environ: Mapping[str, str] | None = None) -> Iterator[Finding]:

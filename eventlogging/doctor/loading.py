@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eventlogging import config as settings
 from eventlogging.config import Config
-from eventlogging.doctor.finding import Finding, error, ok, size, span, warning
+from eventlogging.doctor.finding import Finding, error, ok, several, size, span, warning
 from eventlogging.errors import ConfigError
 from eventlogging.ledger.lag import read_lag
 from eventlogging.store.database import Database
@@ -23,7 +23,8 @@ def loader_lag(config: Config, database: Database) -> Iterator[Finding]:
     for table in lag.parked:
         yield warning(
             "parked events",
-            f"{table.lines} events wait for {table.table} since {table.since}: {table.reason}",
+            f"{several(table.lines, 'event')} for {table.table} parked since {table.since}: "
+            f"{table.reason}",
             "mend the table; the loader tries again by itself"
             if not table.table.startswith("(")
             else "publish that schema version; the loader then stores its events by itself",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eventlogging import clock
 from eventlogging.config import Config
-from eventlogging.doctor.finding import Finding, error, ok, size, warning
+from eventlogging.doctor.finding import Finding, error, ok, several, size, warning
 from eventlogging.ledger.lag import opened_at
 from eventlogging.log import reader, segment
 
@@ -37,7 +37,9 @@ def log_folder(config: Config) -> Iterator[Finding]:
                 f"give the server's user the right to read {segment.data_path(folder, name)}",
             )
     if not broken:
-        yield ok("log", f"{len(names)} segments can be read, {size(total)} in all")
+        yield ok(
+            "log", f"{several(len(names), 'segment')} of the log can be read, {size(total)} in all"
+        )
 
 
 def _readable(folder: Path, name: str) -> int:
@@ -69,11 +71,9 @@ def torn_tails(config: Config) -> Iterator[Finding]:
             torn += segment.data_path(folder, name).stat().st_size > end
         except OSError:
             continue  # `log_folder` says so
-    text = f"{abandoned} segments were abandoned by their writers"
+    text = f"writers that died left {several(abandoned, 'segment')} behind"
     if torn:
-        text += (
-            f", {torn} of them end in a torn batch; it was never acknowledged and does not count"
-        )
+        text += f", {torn} with a torn batch at the end, never acknowledged, which does not count"
     yield ok("torn tails", text)
 
 

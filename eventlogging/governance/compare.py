@@ -52,6 +52,10 @@ def _folder_changes(old: SchemaFolder, new: SchemaFolder) -> Iterator[str]:
         before, after = (side.revisions.get(number, "none") for side in (old, new))
         if before != after:
             yield f"revision {number} {before} → {after}"
+    for version in in_order({**old.overrides, **new.overrides}):
+        before, after = (side.overrides.get(version, "none") for side in (old, new))
+        if before != after:
+            yield f"override of {version} {before} → {after}"
     mine = {example.name: meaning(example.payload) for example in old.examples}
     theirs = {example.name: meaning(example.payload) for example in new.examples}
     for example in sorted({*mine, *theirs}):

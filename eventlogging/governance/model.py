@@ -32,7 +32,8 @@ class SchemaFolder:
     """One folder of schemas/: its settings, versions and examples.
 
     `privacy` maps JSON pointers to `hmac` or `drop`; `revisions` maps classic revision numbers to
-    version texts; `versions` maps version texts to documents as they were written.
+    version texts; `overrides` maps version texts to the reason why one is smaller than its
+    change demands; `versions` maps version texts to documents as they were written.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SchemaFolder:
     producers: str = DEFAULT_PRODUCERS  # public | token
     origins: tuple[str, ...] = ()  # empty: any
     revisions: Mapping[int, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
 

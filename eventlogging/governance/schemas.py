@@ -161,6 +161,13 @@ def _check_names_in_settings(draft: Draft, settings: Source) -> Iterator[Found]:
         if isinstance(version, str) and version not in draft.versions:
             text = f"revision {key} names version {version!r}, which is not in this folder"
             yield settings.found(("revisions", key), text + did_you_mean(version, draft.versions))
+    overrides = settings.value.get("overrides")
+    for version in overrides if isinstance(overrides, dict) else ():
+        if version not in draft.versions:
+            text = f"overrides names version {version!r}, which is not in this folder"
+            yield settings.found(
+                ("overrides", version), text + did_you_mean(version, draft.versions)
+            )
 
 
 def _same_field_twice(privacy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -185,6 +192,7 @@ def settings_of(value: Mapping[str, Any]) -> dict[str, Any]:
         "producers": value.get("producers", DEFAULT_PRODUCERS),
         "origins": tuple(value.get("origins", ())),
         "revisions": {int(key): version for key, version in value.get("revisions", {}).items()},
+        "overrides": dict(value.get("overrides", {})),
     }
 
 

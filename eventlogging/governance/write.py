@@ -72,6 +72,10 @@ def settings_table(folder: SchemaFolder) -> dict[str, Any]:
         table["privacy"] = {field_of(key): folder.privacy[key] for key in sorted(folder.privacy)}
     if folder.revisions:
         table["revisions"] = {str(key): folder.revisions[key] for key in sorted(folder.revisions)}
+    if folder.overrides:
+        table["overrides"] = {
+            key: folder.overrides[key] for key in schemas.in_order(folder.overrides)
+        }
     return table
 
 
@@ -97,7 +101,8 @@ def _says(root: Path, path: str, text: str) -> bool:
 
 
 _KNOWN = frozenset(
-    {"title", "description", "owners", "producers", "origins", "sampling", "privacy", "revisions"}
+    {"title", "description", "owners", "producers", "origins", "sampling", "privacy"}
+    | {"revisions", "overrides"}
 )
 
 

@@ -24,6 +24,9 @@ def _kept(folder: SchemaFolder, held: SchemaFolder) -> SchemaFolder:
     newer = folder.versions.keys() - held.versions.keys()
     return replace(
         held,
+        title=held.title or folder.title,
+        description=held.description or folder.description,
+        overrides={**held.overrides, **folder.overrides},
         versions={**held.versions, **folder.versions},
         examples=folder.examples if newer else held.examples,
     )

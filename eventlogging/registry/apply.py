@@ -110,7 +110,12 @@ class _Change:
     ) -> Published:
         revision = next((n for n, text in folder.revisions.items() if text == str(version)), None)
         proposal = Proposal(
-            folder.name, source, version=str(version), revision=revision, **_stated(folder)
+            folder.name,
+            source,
+            version=str(version),
+            revision=revision,
+            override=folder.overrides.get(str(version)),
+            **_stated(folder),
         )
         return publish_in(self.connection, proposal, self.who, list(folder.versions.values()))
 

@@ -47,6 +47,9 @@ def _folder(held: StoredSchema) -> SchemaFolder:
         revisions={
             v.revision: str(v.version) for v in held.versions.values() if v.revision is not None
         },
+        overrides={
+            str(v.version): v.override for v in held.versions.values() if v.override is not None
+        },
         versions={str(version): held.versions[version].source for version in sorted(held.versions)},
         examples=held.examples,
     )

@@ -31,6 +31,7 @@ class StoredVersion:
     source: Mapping[str, Any]
     document: Mapping[str, Any]
     revision: int | None
+    override: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _versions(connection: sa.Connection, name: str) -> dict[Version, StoredVersi
     for row in connection.execute(query):
         version = Version(row.major, row.minor, row.patch)
         source, document = json.loads(row.source), json.loads(row.document)
-        found[version] = StoredVersion(version, source, document, row.revision)
+        found[version] = StoredVersion(version, source, document, row.revision, row.override_reason)
     return found
 
 

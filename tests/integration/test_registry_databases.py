@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,10 @@ from eventlogging.errors import (
     VersionConflict,
 )
 from eventlogging.governance.model import Example, Governance, SchemaFolder
+from eventlogging.governance.read import read_governance
+from eventlogging.governance.write import write_governance
 from eventlogging.registry import audit, tokens
+from eventlogging.registry.additions import additions
 from eventlogging.registry.apply import apply
 from eventlogging.registry.change import change_settings
 from eventlogging.registry.export import only_registered, registry_governance
@@ -604,3 +609,35 @@ def test_a_field_that_a_later_version_declares_may_be_private_from_the_start(
     apply(database, said, "ops")
     plan = read_snapshot(database).schemas["Edit"].plans[1]
     assert [c.name for c in plan.columns] == ["event_action", "event_count"]
+
+
+def test_a_version_published_by_override_survives_export_and_a_fresh_database(
+    database: Database, tmp_path: Path
+) -> None:
+    publish(database, edit(), "ann")
+    reason = "nobody ever sent the count"
+    smaller = document(action=ONE["properties"]["action"])
+    published = publish(database, edit(smaller, version="1.0.1", override=reason), "ann")
+    assert published.created
+    write_governance(tmp_path, registry_governance(database))
+    again = Database(f"sqlite:///{tmp_path / 'again.db'}")
+    migrate(again)
+    apply(again, read_governance(tmp_path), "bob")
+    assert registry_governance(again).schemas["Edit"].overrides == {"1.0.1": reason}
+    assert apply(again, read_governance(tmp_path), "bob") == []
+    again.close()
+
+
+def test_a_start_adds_what_is_new_and_undoes_nothing_that_people_changed(
+    database: Database,
+) -> None:
+    folder = SchemaFolder("Edit", "Edit", "Edits.", tuple(OWNERS), versions={"1.0.0": ONE})
+    apply(database, Governance({"Edit": folder}), "start")
+    change_settings(database, "Edit", "ann", sampling={"rate": 0.1, "unit": "session"})
+    newer = replace(folder, versions={"1.0.0": ONE, "1.1.0": TWO})
+    known = registry_governance(database)
+    apply(database, additions(Governance({"Edit": newer}), known), "start")
+    held = read_snapshot(database).schemas["Edit"]
+    assert (held.latest, held.sampling_rate) == ("1.1.0", 0.1)
+    known = registry_governance(database)
+    assert apply(database, additions(Governance({"Edit": newer}), known), "start") == []

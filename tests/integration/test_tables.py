@@ -19,9 +19,9 @@ from eventlogging.registry.model import RegisteredSchema
 from eventlogging.schema.codec import compile_decoder
 from eventlogging.schema.plan import plan_columns
 from eventlogging.store.database import Database
-from eventlogging.store.migrate import unfit
+from eventlogging.store.migrate import migrate, unfit
 from tests.loading import Bench
-from tests.schemas import CLICK, registered
+from tests.schemas import registered
 from tests.servers import MariaDB, wait_until
 from tests.strategies import same
 
@@ -158,7 +158,7 @@ def test_emoji_and_long_texts_are_kept_whole(tables: Tables) -> None:
     schema = thing(
         short={"type": "string", "maxLength": 10}, long={"type": "string"}, free={"type": "string"}
     )
-    payload = {"short": "😀" * 10, "long": "💙é\0".replace("\0", "ß") * 20_000, "free": "' \\ \" \n`"}
+    payload = {"short": "😀" * 10, "long": "💙éß" * 20_000, "free": "' \\ \" \n`"}
     tables.store(schema, payload)
     assert tables.payloads(schema) == [payload]
     length = "CHAR_LENGTH" if tables.database.dialect.name == "mysql" else "LENGTH"
@@ -177,7 +177,9 @@ def test_texts_that_differ_by_case_blanks_or_accents_differ_in_sql(tables: Table
     tables.store(schema, *({"short": text, "long": text} for text in texts))
     for column in ("event_short", "event_long"):
         groups = f"Thing_1 GROUP BY {column}"
-        counts = {row["t"]: row["n"] for row in tables.rows(groups, f"{column} AS t, COUNT(*) AS n")}
+        counts = {
+            row["t"]: row["n"] for row in tables.rows(groups, f"{column} AS t, COUNT(*) AS n")
+        }
         assert counts == dict.fromkeys(texts, 1)
         with tables.database.read() as connection:
             for text in texts:
@@ -186,8 +188,6 @@ def test_texts_that_differ_by_case_blanks_or_accents_differ_in_sql(tables: Table
 
 
 def test_ids_and_names_in_the_fixed_tables_differ_by_case_too(database_url: str) -> None:
-    from eventlogging.store.migrate import migrate
-
     database = Database(database_url)
     migrate(database)
     with database.write() as connection:
