@@ -112,10 +112,14 @@ class IntakeServer:
     def output(self) -> str:
         return (self.var / "output.txt").read_text(errors="replace")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def memory(self) -> int:
         """Bytes of memory that the server's process holds."""
-        assert self._process is not None
-        return int(psutil.Process(self._process.pid).memory_info().rss)
+        return int(psutil.Process(self.pid).memory_info().rss)
 
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None

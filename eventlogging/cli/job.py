@@ -57,19 +57,19 @@ def run_job(name: str, day: datetime | None, as_json: bool) -> None:
     """
     known = next(known for known in JOBS if known.name == name)
     now = clock.now_ms()
-    slot = day.strftime("%Y-%m-%d") if day is not None else last_day(now)
-    if slot > clock.day(now):
-        raise click.UsageError(f"--for {slot} lies in the future")
+    wanted = day.strftime("%Y-%m-%d") if day is not None else last_day(now)
+    if wanted > clock.day(now):
+        raise click.UsageError(f"--for {wanted} lies in the future")
     with reported():
         platform = open_platform(config.load())
         migrate(platform.database)
-        claim = claims.claim(platform.database, name, slot, again=True)
+        claim = claims.claim(platform.database, name, known.slot(wanted), again=True)
         if claim is None:
             raise EventLoggingError(
-                f"{name} for {slot} is running already; see eventlogging job list"
+                f"{name} for {wanted} is running already; see eventlogging job list"
             )
         perform(platform, known, claim)
-        run = claims.read(platform.database, name, slot)
+        run = claims.read(platform.database, name, known.slot(wanted))
         platform.database.close()
     if as_json:
         click.echo(json.dumps(_as_dict(known, run), ensure_ascii=False))

@@ -105,7 +105,7 @@ class Follower:
             for batch in piece.batches:
                 for _, text in batch.lines:
                     line = _line(text)
-                    if self._wanted(line):
+                    if line is not None and self._wanted(line):
                         yield line
             if piece.finished:
                 self._finished.add(segment)
@@ -113,8 +113,11 @@ class Follower:
                 return
 
 
-def _line(text: bytes) -> Line:
+def _line(text: bytes) -> Line | None:
+    """Return the verdict in a line; None for one that is about no event, such as a probe."""
     content = orjson.loads(text)
+    if "schema" not in content:
+        return None
     schema = content["schema"]
     return Line(
         received=content["received"],

@@ -46,11 +46,17 @@ def of_events(accepted: Accepted) -> Answer:
 
 def unavailable(reason: str, retry_after: int = 5) -> Answer:
     """Return 503: nothing of the request was kept, and sending it again is right."""
-    text = f"{reason}; nothing of this request was kept, send it again"
+    return _later(f"{reason}; nothing of this request was kept, send it again", retry_after)
+
+
+def unanswered() -> Answer:
+    """Return 503 where the disk did not answer in time: the events may still be kept."""
+    return _later("the disk does not answer; send the same again, with the same ids", 30)
+
+
+def _later(text: str, retry_after: int) -> Answer:
     retry = (b"retry-after", str(retry_after).encode())
-    return Answer(
-        503, _dump({"error": [{"status": 503, "code": "unavailable", "text": text}]}), (retry,)
-    )
+    return plain_error(503, "unavailable", text, retry)
 
 
 def plain_error(status: int, code: str, text: str, *headers: tuple[bytes, bytes]) -> Answer:

@@ -231,7 +231,7 @@ class Collector:
         except LogUnavailable as refused:
             error = refused
         except TimeoutError:
-            error = LogUnavailable("the disk does not answer")
+            return answers.unanswered()
         return answers.unavailable(str(error)) if error else None
 
 

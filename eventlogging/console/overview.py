@@ -26,6 +26,7 @@ SORTS = {
 }  # fmt: skip
 _ALWAYS = frozenset({"schema", "sent", "valid", "invalid", "residual"})
 _MOST_ROWS = 100
+_MOST_CONCERNS = 20
 _INVALID_PERCENT, _INVALID_LEAST = 5, 20  # from when on a share of invalid events is worth a word
 _LAG_SECONDS = 300
 
@@ -53,6 +54,7 @@ class Overview:
     rows: list[LineOfTruth]
     left_out: int
     concerns: list[Concern]
+    more_concerns: int
     curl: str | None  # set where no event ever came
 
 
@@ -93,7 +95,8 @@ def read_overview(
         columns=_columns(rows, sort),
         rows=rows[:_MOST_ROWS],
         left_out=max(0, len(rows) - _MOST_ROWS),
-        concerns=concerns,
+        concerns=concerns[:_MOST_CONCERNS],
+        more_concerns=max(0, len(concerns) - _MOST_CONCERNS),
         curl=curl,
     )
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Flask, abort, render_template, request
+from markupsafe import Markup, escape
 
 from eventlogging import clock
 from eventlogging.console import error_pages, line_view, rows, sign_in, snapshots
@@ -30,6 +31,7 @@ def register(app: Flask, parts: Parts) -> None:
     app.jinja_options = {**app.jinja_options, "trim_blocks": True, "lstrip_blocks": True}
     app.add_template_filter(grouped, "grouped")
     app.add_template_filter(_minute, "minute")
+    app.add_template_filter(_with_code, "with_code")
     app.add_template_global(line_view.share_text, "share_text")
 
 
@@ -113,3 +115,13 @@ def _is_past_day(text: str) -> bool:
 def _minute(iso: Any) -> str:
     """Return an ISO time as people read it: `2026-11-22 03:04`, in UTC."""
     return str(iso)[:16].replace("T", " ")
+
+
+def _with_code(text: str) -> Markup:
+    """Return a sentence with what stands in backticks as code, all of it escaped."""
+    parts = [escape(part) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -54,6 +55,7 @@ def retire_log(platform: Platform, day: str) -> Result:
     first_kept = _days_ago(_log_days(platform))
     gone: list[str] = []
     held: list[str] = []
+    loaded: list[str] = []
     for old in _log_folders(platform.log_folder):
         if old >= first_kept:
             continue
@@ -61,11 +63,12 @@ def retire_log(platform: Platform, day: str) -> Result:
             held.append(f"the log of {old} stays: {reason}")
             _logger.warning("retire-log: %s", held[-1])
         else:
+            loaded += [name for name in reader.segments(platform.log_folder) if name[:10] == old]
             reader.retire_day(platform.log_folder, old)
             gone.append(old)
     # The folder goes first: checkpoints without a folder do no harm, a folder without its
-    # checkpoints would be loaded once more. Those left by a run that was cut off go as well.
-    _forget_checkpoints(platform.database, platform.log_folder, first_kept)
+    # checkpoints would be loaded once more. Only our own: other hosts have folders of theirs.
+    _forget_checkpoints(platform.database, loaded)
     text = f"deleted the log of {', '.join(gone)}" if gone else "no day of the log was due"
     return Result("warning" if held else "done", "\n".join([text, *held]))
 
@@ -129,13 +132,8 @@ def _why_needed(platform: Platform, day: str) -> str | None:
     return None
 
 
-def _forget_checkpoints(database: Database, folder: Path, first_kept: str) -> None:
-    left = set(_log_folders(folder))
-    c = checkpoint.c
+def _forget_checkpoints(database: Database, segments: Sequence[str]) -> None:
     with database.write() as connection:
-        # A segment's name begins with its day, so names compare as days do.
-        old = connection.execute(sa.select(c.segment).where(c.segment < first_kept)).scalars()
-        gone = [name for name in old if name[:10] not in left]
-        for start in range(0, len(gone), _CHUNK):
-            chunk = gone[start : start + _CHUNK]
-            connection.execute(sa.delete(checkpoint).where(c.segment.in_(chunk)))
+        for start in range(0, len(segments), _CHUNK):
+            chunk = segments[start : start + _CHUNK]
+            connection.execute(sa.delete(checkpoint).where(checkpoint.c.segment.in_(chunk)))

@@ -58,7 +58,8 @@ def run_due(platform: Platform, jobs: Sequence[Job]) -> int:
     """Do the runs that are due and that nobody has done or is doing; return how many."""
     done = 0
     for job in jobs:
-        for slot in job.trigger.due(clock.now_ms()):
+        for day in job.trigger.due(clock.now_ms()):
+            slot = job.slot(day)
             try:
                 claim = claims.claim(platform.database, job.name, slot)
                 if claim is not None:
@@ -78,7 +79,7 @@ def perform(platform: Platform, job: Job, claim: Claim) -> Result:
     _logger.info("%s for %s begins", job.name, claim.slot)
     with claims.kept(platform.database, claim):
         try:
-            result = job.duty(platform, claim.slot)
+            result = job.duty(platform, claim.slot[:10])
         except StoreUnavailable:
             raise
         except Exception as error:

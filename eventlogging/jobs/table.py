@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from socket import gethostname
 
 from eventlogging import clock
 from eventlogging.jobs import duties
@@ -45,6 +46,11 @@ class Job:
     name: str
     trigger: Daily
     duty: Duty
+    on_each_host: bool = False  # what it works on lies on a host's own disk
+
+    def slot(self, day: str) -> str:
+        """Return the name of the run for a day; begins with the day."""
+        return f"{day}@{gethostname()}"[:32] if self.on_each_host else day
 
     @property
     def purpose(self) -> str:
@@ -54,7 +60,7 @@ class Job:
 
 JOBS: tuple[Job, ...] = (
     Job("ledger-proof", Daily(0, 30), duties.prove_ledger),
-    Job("retire-log", Daily(1, 0), duties.retire_log),
+    Job("retire-log", Daily(1, 0), duties.retire_log, on_each_host=True),
     Job("forget-ids", Daily(1, 10), duties.forget_ids),
 )
 

@@ -70,7 +70,8 @@ def store_events(
     new, bad = _insert_bisecting(database, connection, rows.table, fresh, insert)
     for row, reason in bad:
         stored.conflicts.append(invalid_from(row, "storage_error", reason))
-    good = [row for row in fresh if not any(row is refused for refused, _ in bad)] if bad else fresh
+    refused = {id(row) for row, _ in bad}
+    good = [row for row in fresh if id(row) not in refused]
     known: dict[tuple[str, str], dict[str, Any]] = {}
     if new < len(good):
         with _blaming(database, rows.table):
@@ -118,10 +119,17 @@ def store_invalid(
         ]
         return database.dialect.insert_new(connection, table, _INVALID_NAMES, values, INVALID_KEY)
 
-    _, bad = _insert_bisecting(database, connection, table, fresh, insert)
+    new, bad = _insert_bisecting(database, connection, table, fresh, insert)
+    refused = {id(row) for row, _ in bad}
+    # Rows of this very place in the log are there already where its checkpoint was lost.
+    again = len(fresh) - len(bad) - new
     for row in fresh:
+        if again and id(row) not in refused:
+            stored.book(row, Outcome.DUPLICATE)
+            again -= 1
+            continue
         key = stored.book(row, Outcome.INVALID, row.code)
-        if not any(row is refused for refused, _ in bad):
+        if id(row) not in refused:
             stored.kept[key] += 1
             stored.rows_in[table, row.received[:10]] += 1
 

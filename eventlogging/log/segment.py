@@ -10,6 +10,7 @@ acknowledged and does not count.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import zlib
@@ -54,7 +55,9 @@ def synced_path(folder: Path, name: str) -> Path:
 
 def publish(descriptor: int, length: int, *, done: bool) -> None:
     """Write the synced length in place: fixed width, so that it needs no new disk space."""
-    os.pwrite(descriptor, b"%020d %s\n" % (length, b"done" if done else b"open"), 0)
+    text = b"%020d %s\n" % (length, b"done" if done else b"open")
+    if os.pwrite(descriptor, text, 0) != len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read_synced(folder: Path, name: str) -> tuple[int, bool]:

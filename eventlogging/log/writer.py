@@ -110,8 +110,9 @@ class LogWriter:
                 self._open = None
             if self.trouble is None:
                 _logger.error("the log cannot keep events: %s", error)
-            self.trouble = str(error)
-            return LogUnavailable(f"the log cannot keep events now: {error.strerror}")
+            # Without the path, for anyone may read it.
+            self.trouble = error.strerror or type(error).__name__
+            return LogUnavailable(f"the log cannot keep events now: {self.trouble}")
         if self.trouble is not None:
             _logger.warning("the log keeps events again")
             self.trouble = None

@@ -338,14 +338,23 @@ def test_the_log_is_kept_no_longer_than_the_shortest_rule(
     assert retire_log(platform, ago(1)).detail == f"deleted the log of {ago(6)}"
 
 
-def test_checkpoints_left_by_a_run_that_was_cut_off_go_as_well(
+def test_another_hosts_checkpoints_stay_when_our_log_goes(
     bench: Bench, platform: Platform, move: Callable[[float], None]
 ) -> None:
     loaded_days(bench, move, 20, 1)
-    reader.retire_day(bench.folder, ago(20))
-    assert checkpoint_days(bench) == [ago(20), ago(1)]
+    theirs = {"position": 5, "finished": True, "updated_at": ""}
+    with bench.database.write() as connection:
+        connection.execute(
+            sa.insert(checkpoint), [{**theirs, "segment": f"{ago(20)}/000000000-another"}]
+        )
     retire_log(platform, ago(1))
-    assert checkpoint_days(bench) == [ago(1)]
+    assert checkpoint_days(bench) == [ago(20), ago(1)], "their loader would begin anew"
+
+
+def test_each_host_retires_its_own_log(platform: Platform) -> None:
+    retire = next(job for job in JOBS if job.name == "retire-log")
+    assert retire.slot("2026-11-22").startswith("2026-11-22@")
+    assert all(job.slot("2026-11-22") == "2026-11-22" for job in JOBS if job is not retire)
 
 
 def test_ids_are_forgotten_after_seven_days(

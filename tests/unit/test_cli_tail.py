@@ -169,3 +169,12 @@ def test_ctrl_c_ends_it_cleanly(bench: Bench, tmp_path: Path) -> None:
     assert process.returncode == 0
     assert b"Traceback" not in said
     assert b"waiting for events" in said
+
+
+def test_a_probe_in_the_log_is_no_event(bench: Bench) -> None:
+    bench.send(click())
+    bench.writer.append([b'{"outcome":"probe"}\n'], {}, lambda _: None)
+    bench.send(click())
+    result = run(bench)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 3

@@ -56,7 +56,7 @@ def test_an_unknown_or_broken_settings_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "e.toml"
     for text in ('lissten = "x"\n', "listen = \n"):
         file.write_text(text)
-        with pytest.raises(ConfigError, match="e.toml"):
+        with pytest.raises(ConfigError, match=r"e\.toml"):
             config.load({}, file)
 
 

@@ -1,4 +1,4 @@
-"""The docs hold what the code has: settings, codes, commands, routes; their links lead somewhere."""
+"""The docs hold what the code has: settings, codes, commands, routes; links lead somewhere."""
 
 from __future__ import annotations
 
