@@ -17,6 +17,8 @@ from typing import Any
 
 from eventlogging.errors import ConfigError
 
+_DEEPEST = 200  # orjson writes no more than 254 levels, and a line of the log adds some
+
 
 def _setting(default: Any, help: str, *, secret: bool = False) -> Any:
     return field(default=default, metadata={"help": help, "secret": secret}, repr=not secret)
@@ -160,3 +162,5 @@ def _check(config: Config) -> None:
         ) from error
     if not 0 <= port <= 65535:
         raise ConfigError(f"EVENTLOGGING_LISTEN: port {port} is outside 0–65535")
+    if not 1 <= config.max_depth <= _DEEPEST:
+        raise ConfigError(f"EVENTLOGGING_MAX_DEPTH: {config.max_depth} is outside 1–{_DEEPEST}")

@@ -81,7 +81,7 @@ class Problem:
         return f"{self.pointer or '(event)'}: {self.expected}; found {self.found}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every event, and freezing costs a microsecond
 class Verdict:
     """How one event was judged, and the line the log keeps of it (None: nothing).
 

@@ -75,6 +75,7 @@ def web() -> None:
             access_log=False,  # an access log would hold addresses of people
             server_header=False,
             date_header=False,
+            proxy_headers=False,  # nobody's address is asked for
             timeout_graceful_shutdown=10,
             backlog=2048,
         )

@@ -15,6 +15,7 @@ from eventlogging import clock
 from eventlogging.collector import answers
 from eventlogging.collector.answers import Answer
 from eventlogging.collector.body import Receive, Unreadable, read_body
+from eventlogging.collector.deadlines import Deadlines
 from eventlogging.collector.request import JSON_TYPES, context_of, headers_of, media_type
 from eventlogging.errors import LogUnavailable, StoreError
 from eventlogging.intake.accept import UNKNOWN_CODES, Accepted, Intake
@@ -41,16 +42,25 @@ class Collector:
         self._registry = platform.registry
         self._other = other
         self._intake = Intake(platform.config, platform.privacy_key)
+        self.routes: Mapping[str, Callable[..., Awaitable[Answer | None]]] = {
+            "/v1/events": self._events,
+            "/beacon/event": self._beacon,
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+        }
         self._misses: dict[str, float] = {}
         self._looking: asyncio.Future[None] | None = None
         self._stop = threading.Event()
+        self._reading = Deadlines(platform.config.body_seconds)
+        self._keeping = Deadlines(_KEEP_SECONDS)
+        self._sweeps: list[asyncio.Task[None]] = []
         self._probed: tuple[float, str | None] = (-1e9, None)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            route = self._routes().get(scope["path"])
+            route = self.routes.get(scope["path"])
             if route is None:
                 await self._other(scope, receive, send)
             else:
@@ -58,14 +68,6 @@ class Collector:
                 answer = await route(scope, headers, receive)
                 if answer is not None:
                     await _respond(send, answer, headers, scope["method"])
-
-    def _routes(self) -> Mapping[str, Callable[..., Awaitable[Answer | None]]]:
-        return {
-            "/v1/events": self._events,
-            "/beacon/event": self._beacon,
-            "/healthz": self._healthz,
-            "/readyz": self._readyz,
-        }
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -75,6 +77,8 @@ class Collector:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self._stop.set()
+                for sweep in self._sweeps:
+                    sweep.cancel()
                 await asyncio.to_thread(self._writer.close)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -88,6 +92,10 @@ class Collector:
             deliver=self._deliver,
         )
         threading.Thread(target=self._poll, name="registry-poll", daemon=True).start()
+        self._sweeps = [
+            self._loop.create_task(deadlines.sweep())
+            for deadlines in (self._reading, self._keeping)
+        ]
 
     def _deliver(self, done: Sequence[Done], error: LogUnavailable | None) -> None:
         """One wake-up of the loop for a whole batch of waiting requests."""
@@ -178,7 +186,7 @@ class Collector:
             encoding=headers.get("content-encoding", "").lower(),
             length=headers.get("content-length", ""),
             max_bytes=self._config.max_body_bytes,
-            seconds=self._config.body_seconds,
+            deadlines=self._reading,
         )
 
     async def _judge(self, body: bytes, context: Context) -> Accepted | Answer:
@@ -226,12 +234,18 @@ class Collector:
             self._writer.append(
                 lines or [verdict.line for verdict in accepted.verdicts], accepted.sent, done
             )
-            async with asyncio.timeout(_KEEP_SECONDS):
-                error = await future
         except LogUnavailable as refused:
-            error = refused
-        except TimeoutError:
+            return answers.unavailable(str(refused))
+        task = self._keeping.begin()
+        try:
+            error = await future
+        except asyncio.CancelledError:
+            if not self._keeping.is_over(task):
+                raise
+            task.uncancel()
             return answers.unanswered()
+        finally:
+            self._keeping.end(task)
         return answers.unavailable(str(error)) if error else None
 
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from eventlogging.collector.deadlines import Deadlines
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -21,7 +23,7 @@ class Unreadable:
 
 
 async def read_body(
-    receive: Receive, *, encoding: str, length: str, max_bytes: int, seconds: float
+    receive: Receive, *, encoding: str, length: str, max_bytes: int, deadlines: Deadlines
 ) -> bytes | Unreadable:
     """Return the whole body, decompressed, or why it cannot be had.
 
@@ -31,11 +33,16 @@ async def read_body(
         return Unreadable(415, "unsupported_type")
     if length.isdigit() and int(length) > max_bytes:
         return Unreadable(413, "body_too_large")
+    task = deadlines.begin()
     try:
-        async with asyncio.timeout(seconds):
-            return await _read(receive, encoding == "gzip", max_bytes)
-    except TimeoutError:
+        return await _read(receive, encoding == "gzip", max_bytes)
+    except asyncio.CancelledError:
+        if not deadlines.is_over(task):
+            raise
+        task.uncancel()
         return Unreadable(408)
+    finally:
+        deadlines.end(task)
 
 
 async def _read(receive: Receive, gzip: bool, max_bytes: int) -> bytes | Unreadable:

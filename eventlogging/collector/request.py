@@ -10,18 +10,29 @@ from eventlogging.intake.context import Context
 from eventlogging.registry.model import Snapshot
 
 OPT_OUT_COOKIE = "eventlogging_opt_out"
+_WANTED = {
+    name.encode(): name
+    for name in ("user-agent", "origin", "authorization", "cookie", "dnt", "sec-gpc")
+    + ("content-type", "content-length", "content-encoding")
+}
 JSON_TYPES = frozenset(
     {"", "application/json", "text/plain", "application/reports+json", "text/json"}
 )
 
 
 def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return headers by lower-case name; of repeated ones the last, cookies joined."""
+    """Return the headers that intake looks at, by name; of repeated ones the last, cookies joined.
+
+    ASGI gives their names in lower case.
+    """
     headers: dict[str, str] = {}
     for name, value in raw:
-        key = name.decode("latin-1").lower()
-        text = value.decode("latin-1")
-        headers[key] = f"{headers[key]}; {text}" if key == "cookie" and key in headers else text
+        key = _WANTED.get(name)
+        if key is not None:
+            text = value.decode("latin-1")
+            headers[key] = (
+                f"{headers[key]}; {text}" if name == b"cookie" and key in headers else text
+            )
     return headers
 
 

@@ -6,8 +6,10 @@ import os
 import shutil
 import stat
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from eventlogging.config import SETTINGS, Config
 from eventlogging.doctor.finding import Finding, error, ok, several, size, warning
@@ -125,15 +127,15 @@ def _secret_files(config: Config, environ: Mapping[str, str]) -> Iterator[Path]:
         if path := environ.get(f"EVENTLOGGING_{name.upper()}_FILE"):
             yield Path(path)
     settings = Path(environ.get("EVENTLOGGING_CONFIG", "eventlogging.toml"))
-    if settings.is_file() and any(f"{name} =" in _text(settings) for name in names):
+    if any(_set_in(settings).get(name) for name in names):
         yield settings
 
 
-def _text(path: Path) -> str:
+def _set_in(path: Path) -> dict[str, Any]:
     try:
-        return path.read_text("utf-8", errors="replace")
-    except OSError:
-        return ""
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):  # what is wrong with it is said where the settings are loaded
+        return {}
 
 
 def privacy_key(config: Config) -> Iterator[Finding]:

@@ -9,14 +9,14 @@ So it is, too, where `orjson` refuses a whole array for one event's sake.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 _BLANKS = b" \n\r\t"
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_LONG = b"0" * 19  # as many digits as the first number beyond 64 bits has
 _INT64 = range(-(2**63), 2**63)
 _OF_ONE_EVENT = frozenset({"number_out_of_range", "bad_encoding"})
 
@@ -32,12 +32,13 @@ class Flaw:
 class Body:
     """What a body holds: events in order, or the code of what is wrong with all of it.
 
-    An event that is, or holds, a `Flaw` cannot be judged.
+    `strict`: it was read the slow way, and an event that is, or holds, a `Flaw` cannot be judged.
     """
 
     events: tuple[Any, ...] = ()
     is_batch: bool = False
     code: str = ""
+    strict: bool = False
 
 
 class _Flawed(dict[str, Any]):
@@ -46,32 +47,49 @@ class _Flawed(dict[str, Any]):
 
 def decode(body: bytes, *, max_batch: int) -> Body:
     """Return the events in `body`: one object, or an array of them."""
+    strict = True
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         code = _parse_code(str(error))
         value = _strict(body) if code in _OF_ONE_EVENT else Flaw(code)
     else:
-        if b"\\u0000" in body or _LONG_NUMBER.search(body) or not _same(value, body):
+        strict = b"\\u0000" in body or _LONG in body.translate(_DIGITS) or not _same(value, body)
+        if strict:
             value = _strict(body)
     if isinstance(value, Flaw):
         return Body(code=value.code)
     if not isinstance(value, list):
-        return Body((value,))
+        return Body((value,), strict=strict)
     if not value:
         return Body(is_batch=True, code="empty_batch")
     if len(value) > max_batch:
         return Body(is_batch=True, code="batch_too_large")
-    return Body(tuple(value), is_batch=True)
+    return Body(tuple(value), is_batch=True, strict=strict)
 
 
-def flaw(event: Any, *, max_depth: int) -> str:
-    """Return the code of what makes an event impossible to take, or an empty text."""
+def flaw(event: Any, *, max_depth: int, strict: bool = True) -> str:
+    """Return the code of what makes an event impossible to take, or an empty text.
+
+    What was not read the slow way can only be no object, or too deep.
+    """
+    if type(event) is dict and not strict:
+        return "" if _is_shallow(event, max_depth) else "too_deep"
     if isinstance(event, Flaw):
         return event.code
     if not isinstance(event, dict):
         return "not_an_event"
     return _flaw_inside(event, max_depth)
+
+
+def _is_shallow(value: Any, depth: int) -> bool:
+    if depth < 0:
+        return False
+    for item in value.values() if type(value) is dict else value:
+        kind = type(item)
+        if (kind is dict or kind is list) and not _is_shallow(item, depth - 1):
+            return False
+    return True
 
 
 def _flaw_inside(value: Any, depth: int) -> str:

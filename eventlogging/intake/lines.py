@@ -8,30 +8,8 @@ import orjson
 
 from eventlogging.event import Outcome, Problem
 from eventlogging.intake.decode import Flaw
-from eventlogging.intake.useragent import UserAgent
 
 _RAW_LIMIT = 65_536
-
-
-def capsule(
-    host: str | None,
-    wiki: str | None,
-    agent: UserAgent,
-    sample_rate: float,
-    client: str | None,
-) -> dict[str, Any]:
-    """Return the capsule's fields by the names of their columns."""
-    return {
-        "host": host,
-        "wiki": wiki,
-        "user_agent_browser": agent.browser,
-        "user_agent_major": agent.major,
-        "user_agent_os": agent.os,
-        "user_agent_device": agent.device,
-        "user_agent_is_bot": agent.is_bot,
-        "sample_rate": sample_rate,
-        "client": client,
-    }
 
 
 def valid(
@@ -43,26 +21,24 @@ def valid(
     received: int,
     index: int,
     remember: bool,
-    capsule: dict[str, Any],
+    capsule: orjson.Fragment,
     event: dict[str, Any],
 ) -> bytes:
     """Return the line of a valid event. `remember`: its dt is not the client's, its id is."""
-    return (
-        orjson.dumps(
-            {
-                "outcome": "valid",
-                "schema": schema,
-                "version": version,
-                "id": id,
-                "dt": dt,
-                "received": received,
-                "index": index,
-                "remember": remember,
-                "capsule": capsule,
-                "event": event,
-            }
-        )
-        + b"\n"
+    return orjson.dumps(
+        {
+            "outcome": "valid",
+            "schema": schema,
+            "version": version,
+            "id": id,
+            "dt": dt,
+            "received": received,
+            "index": index,
+            "remember": remember,
+            "capsule": capsule,
+            "event": event,
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
     )
 
 
@@ -77,30 +53,28 @@ def invalid(
     id: str | None,
     received: int,
     index: int,
-    capsule: dict[str, Any],
+    capsule: orjson.Fragment,
     sealed: bool,
     raw: str,
 ) -> bytes:
     """Return the line of an invalid event; `raw` is its text, or that of a broken body."""
-    return (
-        orjson.dumps(
-            {
-                "outcome": "invalid",
-                "schema": schema,
-                "version": version,
-                "claimed": claimed[:64],
-                "code": code,
-                "message": message[:4000],
-                "errors": [problem.as_dict() for problem in problems],
-                "id": id,
-                "received": received,
-                "index": index,
-                "capsule": capsule,
-                "sealed": sealed,
-                "raw": raw[:_RAW_LIMIT],
-            }
-        )
-        + b"\n"
+    return orjson.dumps(
+        {
+            "outcome": "invalid",
+            "schema": schema,
+            "version": version,
+            "claimed": claimed[:64],
+            "code": code,
+            "message": message[:4000],
+            "errors": [problem.as_dict() for problem in problems],
+            "id": id,
+            "received": received,
+            "index": index,
+            "capsule": capsule,
+            "sealed": sealed,
+            "raw": raw[:_RAW_LIMIT],
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
     )
 
 

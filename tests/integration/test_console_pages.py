@@ -448,7 +448,7 @@ def test_a_link_is_used_up_by_one_of_many_at_the_same_time(house: House) -> None
 def test_a_link_expires_after_an_hour(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     link = new_link(house)
     token = csrf(house.client.get(link).text)
-    monkeypatch.setenv("EVENTLOGGING_CLOCK_OFFSET", "3601")
+    monkeypatch.setattr(clock, "offset_ms", 3_601_000)
     assert house.client.post(link, data={"csrf": token}).status_code == 410
     assert house.client.get(link, headers=BROWSER).status_code == 410
     assert "Not signed in" in house.page("/")

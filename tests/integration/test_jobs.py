@@ -46,7 +46,7 @@ def platform(bench: Bench) -> Platform:
 @pytest.fixture
 def move(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Move the clock to so many seconds from the real time."""
-    return lambda seconds: monkeypatch.setenv("EVENTLOGGING_CLOCK_OFFSET", str(seconds))
+    return lambda seconds: monkeypatch.setattr(clock, "offset_ms", int(seconds * 1000))
 
 
 class Spy:

@@ -26,7 +26,7 @@ from tests.servers import MariaDB, wait_until
 from tests.strategies import same
 
 
-def thing(name: str = "Thing", **properties: Any) -> RegisteredSchema:
+def thing(name: str = "Thing", /, **properties: Any) -> RegisteredSchema:
     """A schema of one version with these properties, open to others."""
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -108,7 +108,7 @@ def test_fields_that_differ_by_a_dot_an_underscore_or_case_stay_apart(tables: Ta
 
 
 def test_a_columns_name_and_kind_stay_when_a_minor_version_brings_a_rival(tables: Tables) -> None:
-    first = {"type": "object", "properties": {"a_b": {"type": "integer"}}}
+    first: dict[str, Any] = {"type": "object", "properties": {"a_b": {"type": "integer"}}}
     rival = {"type": "object", "properties": {"a.b": {"type": "integer"}, **first["properties"]}}
     tables.store(registered("Thing", {"1.0.0": first}), {"a_b": 1})
     both = registered("Thing", {"1.0.0": first, "1.1.0": rival})

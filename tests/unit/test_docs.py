@@ -126,7 +126,7 @@ def routes(platform: Platform) -> Mapping[str, set[str]]:
     async def nowhere(*_: Any) -> None:
         raise AssertionError
 
-    found: dict[str, set[str]] = {path: set() for path in Collector(platform, nowhere)._routes()}
+    found: dict[str, set[str]] = {path: set() for path in Collector(platform, nowhere).routes}
     for rule in create_app(platform).url_map.iter_rules():
         address = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
         found.setdefault(address, set()).update((rule.methods or set()) - {"HEAD", "OPTIONS"})
