@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
@@ -42,19 +43,25 @@ def from_ms(ms: int) -> datetime:
 
 def iso(ms: int) -> str:
     """Return `2026-11-22T03:04:05.678Z`, the form events and answers carry."""
-    return from_ms(ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+    return f"{sql_time(ms).replace(' ', 'T')}Z"
 
 
 def sql_time(ms: int) -> str:
     """Return `2026-11-22 03:04:05.678`, the form of a DATETIME(3) literal."""
-    return from_ms(ms).strftime("%Y-%m-%d %H:%M:%S.") + f"{ms % 1000:03d}"
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """Events come close together: the same second is asked for again and again."""
+    return from_ms(seconds * 1000).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def minute(ms: int) -> str:
     """Return `2026-11-22 03:04`, the ledger's unit of time."""
-    return from_ms(ms).strftime("%Y-%m-%d %H:%M")
+    return _second(ms // 1000)[:16]
 
 
 def day(ms: int) -> str:
     """Return `2026-11-22`, the UTC day that `ms` lies in."""
-    return from_ms(ms).strftime("%Y-%m-%d")
+    return _second(ms // 1000)[:10]

@@ -40,7 +40,7 @@ def compile_encoder(plan: ColumnPlan) -> Encoder:
     compact text. Any JSON object can be encoded, valid or not.
     """
     size = len(plan.columns)
-    tree = _tree(plan, lambda kind, length: _encoder(kind, length))
+    tree = _tree(plan, _encoding)
 
     def encode(payload: dict[str, Any]) -> tuple[list[Any], str | None]:
         values: list[Any] = [None] * size
@@ -55,7 +55,7 @@ def compile_decoder(plan: ColumnPlan) -> Decoder:
 
     Values may be what SQLite gives (0 and 1, times as text) or PyMySQL (datetime objects).
     """
-    tree = _tree(plan, lambda kind, length: _DECODERS[kind])
+    tree = _tree(plan, lambda kind, length: (_DECODERS[kind],))
 
     def decode(values: Sequence[Any], more: str | None) -> dict[str, Any]:
         payload = _build(tree, values)
@@ -64,18 +64,18 @@ def compile_decoder(plan: ColumnPlan) -> Decoder:
     return decode
 
 
-# A tree mirrors the declared objects: key → (column index, function) or a tree.
+# A tree mirrors the declared objects: key → (column index, function, …) or a tree.
 _Tree = dict[str, Any]
 
 
-def _tree(plan: ColumnPlan, leaf: Callable[[Kind, int | None], Any]) -> _Tree:
+def _tree(plan: ColumnPlan, leaf: Callable[[Kind, int | None], tuple[Any, ...]]) -> _Tree:
     root: _Tree = {}
     for index, column in enumerate(plan.columns):
         *above, last = tokens_of(column.pointer)
         node = root
         for key in above:
             node = node.setdefault(key, {})
-        node[last] = (index, leaf(column.kind, column.length))
+        node[last] = (index, *leaf(column.kind, column.length))
     return root
 
 
@@ -85,9 +85,14 @@ def _take(payload: dict[str, Any], tree: _Tree, values: list[Any]) -> dict[str, 
     for key, value in payload.items():
         node = tree.get(key)
         if type(node) is tuple:
+            index, encode, plain, least, most = node
+            kind = type(value)
+            # Most values go into their column as they are; asking here saves a call for each.
+            if kind is plain and least <= (len(value) if kind is str else value) <= most:
+                values[index] = value
+                continue
             if value is not None:
-                stored, exact = node[1](value)
-                values[node[0]] = stored
+                values[index], exact = encode(value)
                 if exact:
                     continue
             more[key] = value
@@ -124,11 +129,23 @@ def _lay_over(payload: dict[str, Any], more: dict[str, Any], tree: _Tree) -> dic
     return payload
 
 
-def _encoder(kind: Kind, length: int | None) -> _Encode:
-    if kind is not Kind.VARCHAR:
-        return _ENCODERS[kind]
-    limit = length or 0
+def _encoding(kind: Kind, length: int | None) -> tuple[_Encode, type | None, int, int]:
+    """Return how a column takes values: the function for any of them, and which it takes as
+    they are: those of a type (None: no type) between two bounds, of a text's length."""
+    if kind is Kind.VARCHAR:
+        return _varchar(length or 0), str, 0, length or 0
+    plain, least, most = _PLAIN.get(kind, (None, 0, 0))
+    return _ENCODERS[kind], plain, least, most
 
+
+_PLAIN: dict[Kind, tuple[type, int, int]] = {
+    Kind.BOOLEAN: (bool, 0, 1),
+    Kind.BIGINT: (int, -_INT64, _INT64 - 1),
+    Kind.TEXT: (str, 0, _INT64),
+}
+
+
+def _varchar(limit: int) -> _Encode:
     def varchar(value: Any) -> _Stored:
         if type(value) is str:
             return (value, True) if len(value) <= limit else (value[:limit], False)
