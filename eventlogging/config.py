@@ -50,6 +50,9 @@ class Config:
     max_event_bytes: int = _setting(256 * 1024, "largest single event")
     max_batch: int = _setting(2000, "most events in one request")
     max_depth: int = _setting(64, "deepest nesting of an event")
+    header_seconds: float = _setting(
+        10.0, "longest time a client may take to send the head of a request, or none at all"
+    )
     body_seconds: float = _setting(20.0, "longest time a client may take to send a body")
     log_queue_bytes: int = _setting(
         64 * 1024 * 1024, "events waiting for the disk before requests are answered 503"
@@ -60,6 +63,9 @@ class Config:
         10_000, "invalid events stored per minute, schema and code; more are counted only"
     )
     load_rows: int = _setting(5000, "most events that the loader stores in one transaction")
+    load_data: bool = _setting(
+        False, "load by LOAD DATA LOCAL where the MariaDB or MySQL server allows it"
+    )
     load_seconds: float = _setting(0.2, "longest time that an event waits for others to be loaded")
 
     @property

@@ -43,7 +43,7 @@ def open_platform(config: Config) -> Platform:
         session_key = config.session_key or _own_secret(config.var, "session.key")
     except OSError as error:
         raise ConfigError(f"EVENTLOGGING_VAR: {config.var} cannot be used: {error}") from error
-    database = Database(config.effective_database_url)
+    database = Database(config.effective_database_url, load_data=config.load_data)
     return Platform(config, database, RegistryCache(database), PrivacyKey(privacy_key), session_key)
 
 

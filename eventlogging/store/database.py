@@ -19,9 +19,9 @@ class Database:
     Errors of an unreachable or overloaded server become StoreUnavailable.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, load_data: bool = False) -> None:
         self.url = url
-        self.dialect = _dialect(url)
+        self.dialect = _dialect(url, load_data)
         self.engine = self.dialect.engine(url)
 
     @contextmanager
@@ -75,7 +75,7 @@ class Database:
         self.engine.dispose()
 
 
-def _dialect(url: str) -> Dialect:
+def _dialect(url: str, load_data: bool) -> Dialect:
     try:
         backend = sa.engine.make_url(url).get_backend_name()
     except sa.exc.ArgumentError as error:
@@ -86,7 +86,7 @@ def _dialect(url: str) -> Dialect:
     if backend == "sqlite":
         return SQLite()
     if backend in ("mysql", "mariadb"):
-        return MySQL()
+        return MySQL(load_data=load_data)
     raise ConfigError(
         f"EVENTLOGGING_DATABASE_URL: {backend} is not supported; use sqlite:/// or mysql+pymysql://"
     )
