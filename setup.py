@@ -52,6 +52,11 @@ setup(
         "uvloop>=0.19",
     ],
     extras_require={
+        "bench": [
+            "granian>=2.0",
+            "psutil>=5.9",
+            "py-spy>=0.4",
+        ],
         "test": [
             "httpx>=0.27",
             "hypothesis>=6.100",
@@ -61,6 +66,7 @@ setup(
             "pytest>=8.0",
             "pytest-timeout>=2.3",
             "ruff>=0.5",
+            "schemathesis>=4.0",
             "types-jsonschema",
             "types-PyMySQL",
         ],

@@ -13,8 +13,17 @@ from a2wsgi import WSGIMiddleware
 
 from eventlogging import config as settings
 from eventlogging.cli.greeting import greet
-from eventlogging.cli.processes import Supervisor, set_up_logging, stop_flag, watch_lifeline
+from eventlogging.cli.processes import (
+    Supervisor,
+    calm_garbage_collection,
+    set_up_logging,
+    stop_flag,
+    watch_lifeline,
+)
 from eventlogging.collector.app import Collector
+from eventlogging.collector.protocol import Connections, room_for_connections
+from eventlogging.collector.whole import WholeBodies
+from eventlogging.config import Config
 from eventlogging.console.app import create_app
 from eventlogging.errors import StoreUnavailable
 from eventlogging.governance.read import read_governance
@@ -63,29 +72,41 @@ def web() -> None:
     set_up_logging()
     config = settings.load()
     platform = open_platform(config)
-    host, port = config.address
     console = WSGIMiddleware(cast(Any, create_app(platform)), workers=8)
-    app = Collector(platform, cast(Any, console))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_level="warning",
-            access_log=False,  # an access log would hold addresses of people
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,  # nobody's address is asked for
-            timeout_graceful_shutdown=10,
-            backlog=2048,
-        )
-    )
+    app = Collector(platform, WholeBodies(cast(Any, console), config.max_body_bytes))
+    server = uvicorn.Server(uvicorn_settings(config, app))
 
     def stop() -> None:
         server.should_exit = True
 
     watch_lifeline(stop)
+    calm_garbage_collection()
     server.run()
+
+
+def uvicorn_settings(config: Config, app: Any) -> uvicorn.Config:
+    """Return what uvicorn runs an ASGI application with."""
+    host, port = config.address
+    connections = Connections(
+        header_seconds=config.header_seconds,
+        body_seconds=config.body_seconds,
+        most=room_for_connections(),
+    )
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=cast(Any, connections),
+        ws="none",
+        timeout_keep_alive=5,
+        log_level="error",  # its warnings are about clients, one for each wrong request
+        access_log=False,  # an access log would hold addresses of people
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,  # nobody's address is asked for
+        timeout_graceful_shutdown=10,
+        backlog=2048,
+    )
 
 
 @click.command()
@@ -100,6 +121,7 @@ def loader() -> None:
     platform = open_platform(settings.load())
     _wait_for_database(platform, stopped.is_set)
     if not stopped.is_set():
+        calm_garbage_collection()
         loader_of(platform).run(stopped.is_set)
 
 

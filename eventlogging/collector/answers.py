@@ -44,6 +44,11 @@ def of_events(accepted: Accepted) -> Answer:
     return Answer(status, _dump(lists))
 
 
+def received() -> Answer:
+    """Return 202: the body was read, and will be judged and kept if the process lives."""
+    return Answer(202, b'{"received":true}\n')
+
+
 def unavailable(reason: str, retry_after: int = 5) -> Answer:
     """Return 503: nothing of the request was kept, and sending it again is right."""
     return _later(f"{reason}; nothing of this request was kept, send it again", retry_after)

@@ -1,4 +1,4 @@
-"""The intake's ASGI application: routes, answers, the wait for the disk."""
+"""The intake's ASGI application: from a route to its answer, and the wait for the disk."""
 
 from __future__ import annotations
 
@@ -12,25 +12,33 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from eventlogging import clock
-from eventlogging.collector import answers
+from eventlogging.collector import answers, routes
 from eventlogging.collector.answers import Answer
 from eventlogging.collector.body import Receive, Unreadable, read_body
 from eventlogging.collector.deadlines import Deadlines
-from eventlogging.collector.request import JSON_TYPES, context_of, headers_of, media_type
+from eventlogging.collector.hasty import HastyQueue
+from eventlogging.collector.probe import LINE, Probe
+from eventlogging.collector.request import (
+    JSON_TYPES,
+    context_of,
+    headers_of,
+    is_hasty,
+    media_type,
+)
+from eventlogging.collector.respond import Send, not_allowed, preflight, respond
 from eventlogging.errors import LogUnavailable, StoreError
 from eventlogging.intake.accept import UNKNOWN_CODES, Accepted, Intake
 from eventlogging.intake.context import Context
 from eventlogging.log.writer import Done, LogWriter
 from eventlogging.platform import Platform
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 _logger = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0
 _STALE_SECONDS = 10.0  # beyond this, "unknown" may only mean "not heard of yet"
 _MISS_SECONDS = 1.0
 _KEEP_SECONDS = 30.0  # the longest wait for the disk
-_PROBE = b'{"outcome":"probe"}\n'
+_DRAIN_SECONDS = 8.0  # how long a stop waits for what was answered hastily
 
 
 class Collector:
@@ -43,11 +51,13 @@ class Collector:
         self._other = other
         self._intake = Intake(platform.config, platform.privacy_key)
         self.routes: Mapping[str, Callable[..., Awaitable[Answer | None]]] = {
-            "/v1/events": self._events,
-            "/beacon/event": self._beacon,
-            "/healthz": self._healthz,
-            "/readyz": self._readyz,
+            routes.EVENTS: self._events,
+            routes.TEST_EVENTS: self._readyz,
+            routes.BEACON: self._beacon,
+            routes.HEALTHZ: self._healthz,
+            routes.READYZ: self._readyz,
         }
+        self._probe = Probe(platform.config, platform.privacy_key)
         self._misses: dict[str, float] = {}
         self._looking: asyncio.Future[None] | None = None
         self._stop = threading.Event()
@@ -65,9 +75,13 @@ class Collector:
                 await self._other(scope, receive, send)
             else:
                 headers = headers_of(scope["headers"])
-                answer = await route(scope, headers, receive)
+                path, method = scope["path"], scope["method"]
+                if routes.takes(path, method):
+                    answer = await route(scope, headers, receive)
+                else:
+                    answer = preflight(path) if method == "OPTIONS" else not_allowed(path)
                 if answer is not None:
-                    await _respond(send, answer, headers, scope["method"])
+                    await respond(send, answer, headers, method)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -77,6 +91,7 @@ class Collector:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self._stop.set()
+                await self._hasty.drain(_DRAIN_SECONDS)
                 for sweep in self._sweeps:
                     sweep.cancel()
                 await asyncio.to_thread(self._writer.close)
@@ -96,6 +111,8 @@ class Collector:
             self._loop.create_task(deadlines.sweep())
             for deadlines in (self._reading, self._keeping)
         ]
+        self._hasty = HastyQueue(self._config.log_queue_bytes, self._judge, self._kept)
+        self._sweeps.append(self._loop.create_task(self._hasty.run()))
 
     def _deliver(self, done: Sequence[Done], error: LogUnavailable | None) -> None:
         """One wake-up of the loop for a whole batch of waiting requests."""
@@ -116,10 +133,6 @@ class Collector:
     async def _events(
         self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
     ) -> Answer | None:
-        if scope["method"] == "OPTIONS":
-            return _preflight()
-        if scope["method"] != "POST":
-            return _not_allowed("POST, OPTIONS")
         context = self._context(headers)
         body = await self._read(headers, receive)
         if isinstance(body, Unreadable):
@@ -128,6 +141,10 @@ class Collector:
             accepted = self._intake.refuse_body(body.code, body.start, context)
         elif media_type(headers) not in JSON_TYPES:
             accepted = self._intake.refuse_body("unsupported_type", body, context)
+        elif scope["query_string"] and is_hasty(scope["query_string"]):
+            if self._hasty.put(body, context):
+                return answers.received()
+            return answers.unavailable("too many hasty events wait to be judged")
         else:
             judged = await self._judge(body, context)
             if isinstance(judged, Answer):
@@ -138,10 +155,6 @@ class Collector:
     async def _beacon(
         self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
     ) -> Answer | None:
-        if scope["method"] == "OPTIONS":
-            return _preflight()
-        if scope["method"] not in ("GET", "POST", "HEAD"):
-            return _not_allowed("GET, POST, OPTIONS")
         context = self._context(headers)
         query = scope["query_string"]
         if query:
@@ -163,14 +176,15 @@ class Collector:
         return Answer(200, b'{"status":"ok"}\n')
 
     async def _readyz(self, _scope: Any, _headers: Any, _receive: Any) -> Answer:
-        """A real probe line through the log, at most one a second."""
+        """A probe judged, and its line through the log, at most once a second."""
         now = time.monotonic()
         if now - self._probed[0] > 1.0:
-            kept = await self._keep(Accepted((), {}, False), (_PROBE,))
-            trouble = self._writer.trouble or "the log is full" if kept else None
+            trouble = self._probe.trouble()
+            if trouble is None and await self._keep(Accepted((), {}, False), (LINE,)):
+                trouble = f"the log cannot keep events: {self._writer.trouble or 'it is full'}"
             self._probed = (now, trouble)
         if self._probed[1]:
-            return answers.unavailable(f"the log cannot keep events: {self._probed[1]}")
+            return answers.unavailable(self._probed[1])
         if self._registry.snapshot.counter < 0:
             return answers.unavailable("the registry has not been read yet")
         return Answer(200, b'{"status":"ready"}\n')
@@ -224,21 +238,11 @@ class Collector:
 
     async def _keep(self, accepted: Accepted, lines: Sequence[bytes] = ()) -> Answer | None:
         """Wait until all lines of a request are durable; an answer where they cannot be kept."""
-        future: asyncio.Future[LogUnavailable | None] = self._loop.create_future()
-
-        def done(error: LogUnavailable | None) -> None:
-            if not future.done():
-                future.set_result(error)
-
-        try:
-            self._writer.append(
-                lines or [verdict.line for verdict in accepted.verdicts], accepted.sent, done
-            )
-        except LogUnavailable as refused:
-            return answers.unavailable(str(refused))
         task = self._keeping.begin()
         try:
-            error = await future
+            error = await self._kept(
+                lines or [verdict.line for verdict in accepted.verdicts], accepted.sent
+            )
         except asyncio.CancelledError:
             if not self._keeping.is_over(task):
                 raise
@@ -248,44 +252,21 @@ class Collector:
             self._keeping.end(task)
         return answers.unavailable(str(error)) if error else None
 
+    async def _kept(
+        self, lines: Sequence[bytes], sent: dict[tuple[str, str], int]
+    ) -> LogUnavailable | None:
+        """Wait until lines are durable, however long that takes, or cannot be kept."""
+        future: asyncio.Future[LogUnavailable | None] = self._loop.create_future()
 
-async def _respond(send: Send, answer: Answer, headers: dict[str, str], method: str) -> None:
-    lines = [
-        (b"content-length", str(len(answer.body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        *answer.headers,
-    ]
-    if answer.status == 204:
-        del lines[0]
-    else:
-        lines.append((b"content-type", answer.content_type))
-    if origin := headers.get("origin"):
-        # Any page may send; nothing here is decided by a cookie except a person's no.
-        lines += [
-            (b"access-control-allow-origin", origin.encode("latin-1")),
-            (b"access-control-allow-credentials", b"true"),
-            (b"access-control-expose-headers", b"retry-after, x-event-valid, x-validation-error"),
-            (b"vary", b"origin"),
-        ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": lines})
-    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+        def done(error: LogUnavailable | None) -> None:
+            if not future.done():
+                future.set_result(error)
 
-
-def _preflight() -> Answer:
-    return Answer(
-        204,
-        headers=(
-            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-            (b"access-control-allow-headers", b"content-type, content-encoding, authorization"),
-            (b"access-control-max-age", b"86400"),
-        ),
-    )
-
-
-def _not_allowed(allow: str) -> Answer:
-    text = f"this address takes {allow}"
-    return answers.plain_error(405, "method_not_allowed", text, (b"allow", allow.encode()))
+        try:
+            self._writer.append(lines, sent, done)
+        except LogUnavailable as refused:
+            return refused
+        return await future
 
 
 def _left(body: Unreadable) -> Answer | None:

@@ -1,4 +1,4 @@
-"""Read a request's body within its limits of size and time, gzip undone."""
+"""Read a request's body within its limits of size and time, compression undone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from eventlogging.collector.deadlines import Deadlines
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+_PACKED = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # how zlib is told to unpack each
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,13 @@ async def read_body(
 
     `encoding` and `length` are the request's Content-Encoding and Content-Length.
     """
-    if encoding not in ("", "identity", "gzip"):
+    if encoding not in _PACKED and encoding not in ("", "identity"):
         return Unreadable(415, "unsupported_type")
     if length.isdigit() and int(length) > max_bytes:
         return Unreadable(413, "body_too_large")
     task = deadlines.begin()
     try:
-        return await _read(receive, encoding == "gzip", max_bytes)
+        return await _read(receive, _PACKED.get(encoding), max_bytes)
     except asyncio.CancelledError:
         if not deadlines.is_over(task):
             raise
@@ -45,8 +46,9 @@ async def read_body(
         deadlines.end(task)
 
 
-async def _read(receive: Receive, gzip: bool, max_bytes: int) -> bytes | Unreadable:
-    inflate = zlib.decompressobj(wbits=31) if gzip else None
+async def _read(receive: Receive, wbits: int | None, max_bytes: int) -> bytes | Unreadable:
+    inflate = zlib.decompressobj(wbits=wbits) if wbits else None
+    packed = b"gzip" if wbits == _PACKED["gzip"] else b"deflate"
     parts: list[bytes] = []
     arrived = size = 0
     while True:
@@ -60,9 +62,11 @@ async def _read(receive: Receive, gzip: bool, max_bytes: int) -> bytes | Unreada
                 # One byte more than allowed is enough to know; a bomb unpacks no further.
                 part = inflate.decompress(part, max_bytes + 1 - size)
             except zlib.error:
-                return Unreadable(400, "malformed_json", b"(the body is not gzip)")
+                return Unreadable(400, "malformed_json", b"(the body is not %b)" % packed)
             if inflate.unused_data:
-                return Unreadable(400, "malformed_json", b"(something follows the gzip body)")
+                return Unreadable(
+                    400, "malformed_json", b"(something follows the %b body)" % packed
+                )
         size += len(part)
         if max(arrived, size) > max_bytes:
             start = b"".join(parts)[:8192] or part[:8192]
@@ -71,5 +75,5 @@ async def _read(receive: Receive, gzip: bool, max_bytes: int) -> bytes | Unreada
         if not message.get("more_body"):
             break
     if inflate and not inflate.eof:
-        return Unreadable(400, "malformed_json", b"(the gzip body is cut off)")
+        return Unreadable(400, "malformed_json", b"(the %b body is cut off)" % packed)
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
+from urllib.parse import parse_qs
 
 from eventlogging.intake.context import Context
 from eventlogging.registry.model import Snapshot
@@ -13,8 +14,9 @@ OPT_OUT_COOKIE = "eventlogging_opt_out"
 _WANTED = {
     name.encode(): name
     for name in ("user-agent", "origin", "authorization", "cookie", "dnt", "sec-gpc")
-    + ("content-type", "content-length", "content-encoding")
+    + ("content-type", "content-length", "content-encoding", "x-request-id")
 }
+_NO = frozenset({"", "false", "0", "no"})
 JSON_TYPES = frozenset(
     {"", "application/json", "text/plain", "application/reports+json", "text/json"}
 )
@@ -46,7 +48,14 @@ def context_of(
         origin=headers.get("origin", ""),
         scopes=_scopes(headers.get("authorization", ""), snapshot, admin_token),
         opted_out=_opted_out(headers),
+        request_id=headers.get("x-request-id", ""),
     )
+
+
+def is_hasty(query: bytes) -> bool:
+    """Whether a query asks for an answer before the events are judged: `hasty=true`."""
+    values = parse_qs(query.decode("latin-1")).get("hasty", ())
+    return any(value.strip().lower() not in _NO for value in values)
 
 
 def media_type(headers: dict[str, str]) -> str:

@@ -6,11 +6,20 @@ from datetime import date
 from itertools import islice
 from typing import Any
 
-from flask import Blueprint, Flask, abort, render_template, request
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    jsonify,
+    render_template,
+    request,
+)
 from markupsafe import Markup, escape
 
 from eventlogging import clock
-from eventlogging.console import error_pages, line_view, rows, sign_in, snapshots
+from eventlogging.console import error_pages, line_view, openapi, rows, sign_in, snapshots
 from eventlogging.console.overview import SORTS, read_overview, two_days
 from eventlogging.console.parts import Parts
 from eventlogging.console.refusals import read_refusals
@@ -39,8 +48,8 @@ def _blueprint(parts: Parts) -> Blueprint:
     pages = Blueprint("pages", __name__, static_folder="static", static_url_path="/static")
 
     @pages.get("/")
-    def overview() -> str:
-        return _overview(parts)
+    def overview() -> str | Response:
+        return _spec() if "spec" in request.args else _overview(parts)
 
     @pages.get("/schemas")
     def schemas() -> str:
@@ -51,6 +60,13 @@ def _blueprint(parts: Parts) -> Blueprint:
         return _schema(parts, name.strip("/"))
 
     return pages
+
+
+def _spec() -> Response:
+    """The API's description; open to tools on any page, as all that it describes is public."""
+    response = jsonify(openapi.document(current_app))
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
 
 
 def _overview(parts: Parts) -> str:

@@ -14,11 +14,12 @@ from typing import Any
 
 from eventlogging import clock
 from eventlogging.config import Config
-from eventlogging.event import UNKNOWN, Outcome, Verdict
+from eventlogging.event import UNKNOWN, Outcome, Problem, Verdict
 from eventlogging.intake import decode, explain, lines
 from eventlogging.intake.capsules import Capsules
 from eventlogging.intake.context import Context
 from eventlogging.intake.envelope import Envelope, canonical_id, claimed_name, open_envelope
+from eventlogging.intake.meta import MetaFields
 from eventlogging.intake.ready import Ready, ReadySchemas, Unready, forbidden
 from eventlogging.intake.refuse import Case, Refusals
 from eventlogging.intake.seal import PrivacyKey
@@ -27,6 +28,9 @@ from eventlogging.sampling import in_sample
 
 UNKNOWN_CODES = frozenset({"unknown_schema", "unknown_version"})
 _RAW_BODY_LIMIT = 8192
+_FULL_OF_DEFAULTS = Problem(
+    "", "default", "more than that", "an event that its schema's defaults do not make too large"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,9 @@ class Intake:
 
     def __init__(self, config: Config, key: PrivacyKey) -> None:
         self._config = config
-        self._schemas = ReadySchemas(key)
+        self._schemas = ReadySchemas(key, config.max_event_bytes)
         self._capsules = Capsules()
+        self._meta = MetaFields()
         self._refusals = Refusals(self._schemas, self._capsules, config.invalid_stored_per_minute)
 
     def use(self, snapshot: Snapshot) -> None:
@@ -115,9 +120,18 @@ class Intake:
                 received=context.received,
             )
             return Verdict(Outcome.SAMPLED_OUT, ready.name, ready.number, line, id)
-        payload = envelope.payload
+        payload: dict[str, Any] = envelope.payload
+        made: tuple[str, ...] = ()
         if envelope.whole_body:
             payload = {key: payload[key] for key in payload if key not in ready.laid_off}
+            if ready.meta:
+                payload, made = self._meta.fill(payload, ready.meta, id, context)
+            if ready.fill:
+                filled = ready.fill(payload)
+                if filled is None:
+                    case = Case(event, envelope, ready.schema, ready.version, context, index)
+                    return self._refusals.refuse(case, "event_too_large", (_FULL_OF_DEFAULTS,))
+                payload = filled
         if not ready.gate.is_valid(payload):
             problems = ready.gate.problems(payload, ready.schema.privacy)
             case = Case(event, envelope, ready.schema, ready.version, context, index)
@@ -133,6 +147,7 @@ class Intake:
             remember=own_id is not None and dt != envelope.dt,
             capsule=self._capsules.of(envelope, context, ready.schema),
             event=ready.seal(payload) if ready.seal else payload,
+            made=made if own_id else (),
         )
         return Verdict(Outcome.VALID, ready.name, ready.number, line, id)
 

@@ -6,7 +6,7 @@ import orjson
 
 from eventlogging.intake.context import Context
 from eventlogging.intake.envelope import Envelope
-from eventlogging.intake.useragent import coarse
+from eventlogging.intake.useragent import AGENT_LIMIT, coarse
 from eventlogging.registry.model import RegisteredSchema
 
 _MOST_KNOWN = 20_000
@@ -29,7 +29,7 @@ class Capsules:
         key = (
             envelope.host or (context.origin_host if context.origin else None),
             envelope.wiki,
-            context.user_agent,
+            context.user_agent[:AGENT_LIMIT],  # not what a client pleases, for it is remembered
             rate,
             envelope.client or context.client,
         )

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`received` is milliseconds since the epoch; `scopes` what the sender's token allows."""
+    """`received` is milliseconds since the epoch; `scopes` what the sender's token allows.
+
+    `request_id` is what the sender calls the request, unchecked.
+    """
 
     received: int
     user_agent: str = ""
@@ -15,6 +18,7 @@ class Context:
     scopes: frozenset[str] = frozenset()
     opted_out: bool = False
     client: str | None = None
+    request_id: str = ""
 
     @property
     def origin_host(self) -> str | None:

@@ -14,7 +14,12 @@ from typing import Any
 
 from eventlogging.event import Problem
 
-_SCHEMA_URI = re.compile(r"/?([A-Za-z][A-Za-z0-9_.\-/]{0,63})/([0-9]+\.[0-9]+\.[0-9]+|latest)\Z")
+# As in a repository of schemas: the file's ending may be there, and an empty fragment.
+_SCHEMA_URI = re.compile(
+    r"/?([A-Za-z][A-Za-z0-9_.\-/]{0,63})/([0-9]+\.[0-9]+\.[0-9]+|latest)"
+    r"(?:\.(?:json|yaml|yml))?#?\Z",
+    re.ASCII,
+)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _ANY_UUID = re.compile(r"\{?[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}?\Z")
 _TEXT_LIMIT = 255
@@ -62,7 +67,7 @@ def claimed_name(body: Any) -> str:
     if isinstance(uri, str):
         match = _SCHEMA_URI.match(uri)
         return match[1] if match else uri
-    name = body.get("schema")
+    name = body.get("schema") if "$schema" not in body else None  # as open_envelope sees it
     return name if isinstance(name, str) else ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from eventlogging.event import Problem
+from eventlogging.schema.patterns import as_written
 
 _CODES = {
     "type": "type_mismatch",
@@ -41,7 +42,7 @@ _EXPECTED: dict[str, Callable[[Any], str]] = {
     "enum": lambda value: f"one of {_listed(value)}",
     "const": lambda value: f"exactly {_quote(value)}",
     "format": lambda value: f"a text in the format {value}",
-    "pattern": lambda value: f"a text that matches {_quote(value)}",
+    "pattern": lambda value: f"a text that matches {_quote(as_written(str(value)))}",
     "minimum": lambda value: f"at least {value}",
     "maximum": lambda value: f"at most {value}",
     "exclusiveMinimum": lambda value: f"more than {value}",

@@ -23,23 +23,28 @@ def valid(
     remember: bool,
     capsule: orjson.Fragment,
     event: dict[str, Any],
+    made: tuple[str, ...] = (),
 ) -> bytes:
-    """Return the line of a valid event. `remember`: its dt is not the client's, its id is."""
-    return orjson.dumps(
-        {
-            "outcome": "valid",
-            "schema": schema,
-            "version": version,
-            "id": id,
-            "dt": dt,
-            "received": received,
-            "index": index,
-            "remember": remember,
-            "capsule": capsule,
-            "event": event,
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
+    """Return the line of a valid event. `remember`: its dt is not the client's, its id is.
+
+    `made` are JSON pointers to what intake itself put into the event, and what another arrival
+    of the same event will have otherwise.
+    """
+    content = {
+        "outcome": "valid",
+        "schema": schema,
+        "version": version,
+        "id": id,
+        "dt": dt,
+        "received": received,
+        "index": index,
+        "remember": remember,
+        "capsule": capsule,
+        "event": event,
+    }
+    if made:
+        content["made"] = made
+    return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def invalid(

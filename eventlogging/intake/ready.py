@@ -7,20 +7,38 @@ from dataclasses import dataclass
 from eventlogging import clock
 from eventlogging.event import Problem
 from eventlogging.intake.context import Context
+from eventlogging.intake.defaults import Fill, compile_defaults
 from eventlogging.intake.envelope import Envelope
 from eventlogging.intake.gate import Gate
+from eventlogging.intake.in_place import declared, parts_of
+from eventlogging.intake.meta import fields_declared
 from eventlogging.intake.seal import PrivacyKey, Seal, compile_seal
 from eventlogging.registry.model import RegisteredSchema, RegisteredVersion, Snapshot
+from eventlogging.schema.walk import OLD_DRAFTS
 
 _OF_EVENTGATE = ("$schema", "meta")
+_LONGEST_KNOWN = 200  # characters; a wrong name can be as long as an event
 _MOST_KNOWN = 10_000  # names of versions remembered, right and wrong ones
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A published version with the settings in force.
+class Compiled:
+    """What a version's document demands; it never changes.
 
-    `laid_off` are the fields of an EventGate body that are not payload here;
+    `laid_off` are the fields of an EventGate body that are not payload here, `meta` those
+    that are made in its `meta`, `fill` puts the defaults in (None: the schema has none).
+    """
+
+    gate: Gate
+    laid_off: tuple[str, ...]
+    meta: tuple[str, ...]
+    fill: Fill | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A published version with the settings in force, and its document compiled.
+
     `back` is how many milliseconds before its receipt an event may be dated.
     """
 
@@ -31,6 +49,8 @@ class Ready:
     gate: Gate
     seal: Seal | None
     laid_off: tuple[str, ...]
+    meta: tuple[str, ...]
+    fill: Fill | None
     back: int
     sampling_rate: float
     open_to_all: bool
@@ -46,11 +66,12 @@ class Unready:
 
 
 class ReadySchemas:
-    """Finds versions by what envelopes say; keeps compiled gates, for versions never change."""
+    """Finds versions by what envelopes say; keeps them compiled, for versions never change."""
 
-    def __init__(self, key: PrivacyKey) -> None:
+    def __init__(self, key: PrivacyKey, max_event_bytes: int) -> None:
         self._key = key
-        self._gates: dict[tuple[str, str], Gate] = {}
+        self._max_event_bytes = max_event_bytes
+        self._compiled: dict[tuple[str, str], Compiled] = {}
         self._seals: dict[str, Seal | None] = {}
         self._known: dict[tuple[str, str, int | None], Ready | Unready] = {}
         self.snapshot = Snapshot(counter=-1)
@@ -70,7 +91,9 @@ class ReadySchemas:
         if found is None:
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
-            found = self._known[key] = self._find(envelope)
+            found = self._find(envelope)
+            if len(envelope.name) + len(envelope.version) <= _LONGEST_KNOWN:
+                self._known[key] = found
         return found
 
     def seal_of(self, schema: RegisteredSchema) -> Seal | None:
@@ -102,22 +125,35 @@ class ReadySchemas:
 
     def _ready(self, schema: RegisteredSchema, version: RegisteredVersion) -> Ready:
         number = str(version.version)
-        gate = self._gates.get((schema.name, number))
-        if gate is None:
-            gate = self._gates[schema.name, number] = Gate(version.document)
-        declared = version.document.get("properties", {})
+        compiled = self._compiled.get((schema.name, number))
+        if compiled is None:
+            compiled = _compile(version, self._max_event_bytes)
+            self._compiled[schema.name, number] = compiled
         return Ready(
             schema=schema,
             version=version,
             name=schema.name,
             number=number,
-            gate=gate,
+            gate=compiled.gate,
             seal=self.seal_of(schema),
-            laid_off=tuple(field for field in _OF_EVENTGATE if field not in declared),
+            laid_off=compiled.laid_off,
+            meta=compiled.meta,
+            fill=compiled.fill,
             back=min(30, max(schema.keep_days - 1, 0)) * clock.DAY_MS,
             sampling_rate=schema.sampling_rate,
             open_to_all=schema.producers == "public" and not schema.origins,
         )
+
+
+def _compile(version: RegisteredVersion, max_event_bytes: int) -> Compiled:
+    document, ref_is_alone = version.document, version.draft in OLD_DRAFTS
+    parts = parts_of(document, document, ref_is_alone=ref_is_alone)
+    return Compiled(
+        gate=Gate(document),
+        laid_off=tuple(field for field in _OF_EVENTGATE if not declared(parts, field)),
+        meta=fields_declared(document, ref_is_alone=ref_is_alone),
+        fill=compile_defaults(document, ref_is_alone=ref_is_alone, max_bytes=max_event_bytes),
+    )
 
 
 def forbidden(schema: RegisteredSchema, context: Context) -> tuple[Problem, ...]:

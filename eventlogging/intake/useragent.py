@@ -9,6 +9,7 @@ from ua_parser import parse
 
 _BOT = re.compile(r"bot\b|crawl|spider|slurp|^curl/|^wget/|python|^go-http|^java/|headless", re.I)
 _CUT = 64
+AGENT_LIMIT = 1000  # characters; longer ones are crafted to be slow to parse
 
 
 class UserAgent(NamedTuple):
@@ -25,7 +26,7 @@ def coarse(header: str) -> UserAgent:
     """Return the coarse form of a User-Agent header."""
     if not header:
         return UserAgent()
-    header = header[:1000]  # some are crafted to be slow to parse
+    header = header[:AGENT_LIMIT]
     result = parse(header)
     device = result.device.family[:_CUT] if result.device else None
     return UserAgent(

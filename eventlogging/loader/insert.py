@@ -42,6 +42,17 @@ class Stored:
     rows_in: Counter[tuple[str, str]] = field(default_factory=Counter)  # table, day
     conflicts: list[InvalidRow] = field(default_factory=list)  # still to be stored as invalid
 
+    def book_new(self, table: str, rows: Sequence[EventRow]) -> None:
+        """Count valid events that are stored now, all at once, for they are many."""
+        for (minute, schema, version), number in Counter(
+            (row.received[:16], row.schema, row.version) for row in rows
+        ).items():
+            key = (minute, schema, version, str(Outcome.VALID), "")
+            self.ledger[key] += number
+            self.kept[key] += number
+        for day, number in Counter(row.dt[:10] for row in rows).items():
+            self.rows_in[table, day] += number
+
     def book(self, row: EventRow | InvalidRow, outcome: Outcome, reason: str = "") -> LedgerKey:
         """Count one event's outcome."""
         key = (row.minute, row.schema, row.version, str(outcome), reason)
@@ -76,20 +87,16 @@ def store_events(
     if new < len(good):
         with _blaming(database, rows.table):
             known = _known_before(connection, rows, good, len(good) - new)
-    for row in good:
-        content = known.get((row.dt, row.id))
-        if content is None:
-            key = stored.book(row, Outcome.VALID)
-            stored.kept[key] += 1
-            stored.rows_in[rows.table, row.dt[:10]] += 1
-        else:
-            _book_repeat(row, content, stored)
+    stored.book_new(rows.table, [row for row in good if (row.dt, row.id) not in known])
+    for row in good if known else ():
+        if (row.dt, row.id) in known:
+            _book_repeat(row, known[row.dt, row.id], stored)
     for row, first in repeats:
         _book_repeat(row, known.get((row.dt, row.id), first), stored)
 
 
 def _book_repeat(row: EventRow, first: dict[str, Any], stored: Stored) -> None:
-    if _same(row.event, first):
+    if _same(_without(row.event, row.made), _without(first, row.made)):
         stored.book(row, Outcome.DUPLICATE)
     else:
         text = "an event with this id and other content came first; each event needs its own id"
@@ -314,6 +321,16 @@ def _invalid_contents(
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     option = orjson.OPT_SORT_KEYS
     return orjson.dumps(one, option=option) == orjson.dumps(other, option=option)
+
+
+def _without(event: dict[str, Any], made: Sequence[str]) -> dict[str, Any]:
+    """Return an event without what intake made: a retry gets another time and request id."""
+    for pointer in made:
+        _, outer, name = pointer.split("/")
+        inner = event.get(outer)
+        if isinstance(inner, dict) and name in inner:
+            event = {**event, outer: {key: inner[key] for key in inner if key != name}}
+    return event
 
 
 def _time_text(value: Any) -> str:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from eventlogging.errors import StoreUnavailable, TableTrouble
 from eventlogging.loader import books
+from eventlogging.loader.ahead import ReadAhead
 from eventlogging.loader.books import Overtaken, ParkedLines
 from eventlogging.loader.ensure import TableKeeper
 from eventlogging.loader.insert import Stored, store_events, store_invalid
@@ -56,6 +57,7 @@ class Loader:
         self._registry = registry
         self._folder = folder
         self._load_rows = load_rows
+        self._ahead = ReadAhead(folder, load_rows)
         self._load_seconds = load_seconds
         self._preparer = Preparer(registry.snapshot)
         self._keeper = TableKeeper(database)
@@ -122,24 +124,23 @@ class Loader:
             books.open_checkpoint(self._database, segment)
             self._positions.update(books.checkpoints(self._database))
             position = self._positions[segment][0]
-        piece = reader.read_after(self._folder, segment, position)
-        batches = _some(piece.batches, self._load_rows)
-        if not batches:
-            if piece.finished:
+        load = self._ahead.load(segment, position, self._preparer)
+        if not load.batches:
+            if load.finished:
                 with self._database.write() as connection:
                     books.move_checkpoint(connection, segment, position, position, finished=True)
                 self._positions[segment] = (position, True)
             return 0
-        lines = [line for batch in batches for line in batch.lines]
-        prepared = self._prepare(lines)
-        end = batches[-1].end
-        self._store(segment, position, end, batches, prepared)
-        self._positions[segment] = (end, False)
-        return len(lines)
+        prepared = load.prepared
+        if _holds_unknown(prepared):
+            prepared = self._prepare(load.lines)
+        self._store(segment, position, load.end, load.batches, prepared)
+        self._positions[segment] = (load.end, False)
+        return len(load.lines)
 
     def _prepare(self, lines: Sequence[tuple[int, bytes]]) -> Prepared:
         prepared = self._preparer.prepare(lines)
-        if any(name.startswith("(") for name in prepared.tables):
+        if _holds_unknown(prepared):
             # Published a moment ago, perhaps: look before parking.
             self._read_registry()
             prepared = self._preparer.prepare(lines)
@@ -272,13 +273,6 @@ class Loader:
         return parked.lines
 
 
-def _some(batches: Sequence[Batch], most_lines: int) -> list[Batch]:
-    """Return the first batches with about `most_lines` lines, at least one batch."""
-    taken: list[Batch] = []
-    lines = 0
-    for batch in batches:
-        taken.append(batch)
-        lines += len(batch.lines)
-        if lines >= most_lines:
-            break
-    return taken
+def _holds_unknown(prepared: Prepared) -> bool:
+    """Whether any line is of a schema version that the snapshot does not know."""
+    return any(name.startswith("(") for name in prepared.tables)

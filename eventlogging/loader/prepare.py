@@ -24,7 +24,10 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class EventRow:
-    """A valid event on its way into its table. `dt` may still move to that of a retry."""
+    """A valid event on its way into its table. `dt` may still move to that of a retry.
+
+    `made` are JSON pointers to what intake put into the event, otherwise at each arrival.
+    """
 
     dt: str
     id: str
@@ -38,6 +41,7 @@ class EventRow:
     remember: bool
     offset: int
     index: int
+    made: tuple[str, ...] = ()
 
     @property
     def minute(self) -> str:
@@ -193,6 +197,7 @@ def _event_row(offset: int, content: dict[str, Any], received: str) -> EventRow:
         remember=content["remember"],
         offset=offset,
         index=content["index"],
+        made=tuple(content.get("made", ())),
     )
 
 

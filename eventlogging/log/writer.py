@@ -166,6 +166,7 @@ class _OpenSegment:
             self._hidden.rename(self._path)
             for directory in (self._path.parent, self._path.parent.parent):
                 _sync_directory(directory)
+        self._path.stat()  # fails where the folder was moved, deleted or unmounted meanwhile
         segment.publish(self._synced, self.length + len(data), done=False)
         self.length += len(data)
 

@@ -27,6 +27,12 @@ _CLASSES = {
     "2019-09": jsonschema_rs.Draft201909Validator,
     "2020-12": jsonschema_rs.Draft202012Validator,
 }
+_HOME = "json-schema:///schema"
+_NUMBERS = {
+    "draft4": jsonschema_rs.Draft4,
+    "draft6": jsonschema_rs.Draft6,
+    "draft7": jsonschema_rs.Draft7,
+}
 
 # The formats that the gate checks, by draft; any other is a remark for people.
 _FORMATS_4 = frozenset(
@@ -55,13 +61,26 @@ def compile_gate(document: Mapping[str, Any], *, mask: bool) -> jsonschema_rs.Va
     draft = draft_of(document)
     if draft is None:
         raise ValueError(f"unknown draft {document.get('$schema')!r}")
-    backtracks = any(
-        pattern_risk(pattern).backtracks
-        for _, schema in subschemas(document)
-        for pattern in _patterns(schema)
-    )
+    risks = [
+        pattern_risk(pattern) for _, schema in subschemas(document) for pattern in _patterns(schema)
+    ]
+    backtracks = any(risk.backtracks for risk in risks)
+    edges = any(risk.edges for risk in risks)
+    if backtracks and edges:  # the engine of the one does not know the ASCII \b of the other
+        raise ValueError(
+            r"one pattern uses \b and another look-around or back-references; "
+            r"write (?=)\b in place of \b, and maxLength beside it"
+        )
+    guarded = _guarded(document, draft)
+    registry = None
+    if edges and draft in OLD_DRAFTS:
+        # Their metaschemas take ECMA's spelling only. What stands in a registry is not
+        # compared with the metaschema; registration did that with the author's own spelling.
+        registry = jsonschema_rs.Registry([(_HOME, guarded)], draft=_NUMBERS[draft])
+        guarded = {"$ref": _HOME}
     return _CLASSES[draft](
-        _guarded(document, draft),
+        guarded,
+        registry=registry,
         validate_formats=True,
         ignore_unknown_formats=True,
         offline=True,
@@ -74,7 +93,9 @@ def compile_gate(document: Mapping[str, Any], *, mask: bool) -> jsonschema_rs.Va
 def texts_only(array: Mapping[str, Any]) -> bool:
     """Whether every item of an array can only be a text (comparing those is cheap)."""
     items = array.get("items")
-    return isinstance(items, dict) and items.get("type") == "string" and "prefixItems" not in array
+    if not isinstance(items, dict) or "$ref" in items:  # which makes "type" void in old drafts
+        return False
+    return items.get("type") == "string" and "prefixItems" not in array
 
 
 def _patterns(schema: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,9 @@
 """What a regular expression asks of the engines that run it.
 
 The gate runs patterns on an engine that takes linear time and gives `\\d`, `\\w` and `$`
-their ECMA meaning. Look-around and back-references need another engine, which backtracks,
-and lets `\\d` match any script's digits; `form` spells such patterns out.
+their ECMA meaning, though not `.` and `\\b`. Look-around and back-references need another
+engine, which backtracks, and lets `\\d` match any script's digits. `form` spells out what an
+engine would read otherwise than ECMA does.
 Linear is not always fast: a step costs as much as the pattern has live states. So both
 kinds, when costly, see short texts only (measured on 4 096 characters: at most 25 ms).
 """
@@ -37,12 +38,15 @@ class PatternRisk:
     """How a pattern is to be treated; `problem` says why it cannot be taken ("": it can).
 
     `form` is the pattern as the engine is to get it, so that it means what ECMA says.
+    `edges`: the form has word boundaries in a spelling that only the linear engine knows,
+    and the metaschemas of old drafts do not.
     """
 
     problem: str = ""
     backtracks: bool = False
     costly: bool = False
     form: str = ""
+    edges: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -56,7 +60,12 @@ def pattern_risk(pattern: str) -> PatternRisk:
     if not _compiles(form, backtracks, MAX_COMPILED):
         return PatternRisk("this pattern does not compile, or is too large when compiled")
     costly = backtracks or not _compiles(form, False, FREE_COMPILED)
-    return PatternRisk(backtracks=backtracks, costly=costly, form=form)
+    return PatternRisk("", backtracks, costly, form, _EDGE in form)
+
+
+def as_written(form: str) -> str:
+    """Return a form as people know it, for messages."""
+    return form.replace(_EDGE, r"\b").replace(_ANY, ".")
 
 
 def engine(backtracks: bool) -> jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions:
@@ -88,50 +97,56 @@ def _read(pattern: str) -> tuple[str, bool, str]:
     The engines understand more than ECMA does (`\\A`, `(?i)`, `[a&&b]`); a pattern that uses
     that would mean something else to a client's own validator.
     """
-    form: list[str] = []
-    needs_form = backtracks = in_class = False
+    linear: list[str] = []  # the form for either engine
+    spelled: list[str] = []
+    backtracks = in_class = False
     before = ""  # the text before, where it matters: a quantifier, or a character in a class
     for match in _TOKEN.finditer(pattern):
         text, escape, group = match[0], match["escape"], match["group"]
         last, before = before, ""
+        plain = text
         if escape is not None:
             first = escape[0]
             if (first.isalnum() and first not in _LETTERS) or first in "<>":
                 return f"\\{first}", backtracks, pattern
             if first == "b" and pattern.startswith("{", match.end()):
                 return "\\b{", backtracks, pattern
-            if first in "123456789k":
+            if first == "B" and in_class:
+                return "\\B in a class", backtracks, pattern
+            if first in "123456789kB":
                 backtracks = True
-            elif first in "bB":
-                needs_form, backtracks = True, backtracks or first == "B"
-            form.append(_spelled(escape, in_class) or text)
+            if first in "b0":
+                plain = _EDGE if first == "b" and not in_class else _spelled(escape, in_class)
+            text = _spelled(escape, in_class) or text
         elif in_class:
             if text == "]":
                 in_class = False
             elif text in "&-~" and text == last and pattern[match.end() :][:1] not in ("]", ""):
                 return text * 2 + " in a class", backtracks, pattern
             before = text if in_class else ""
-            form.append("\\[" if text == "[" else text)
+            text = plain = "\\[" if text == "[" else text
         elif match["open"]:
             if pattern.startswith("]", match.end()):
                 return text + "]", backtracks, pattern
             in_class = True
-            form.append(text)
         elif group is not None:
             if group in ("=", "!", "<=", "<!"):
                 backtracks = True
             elif group != ":" and not group.startswith("<"):
                 return f"(?{group}", backtracks, pattern
-            form.append(text)
-        else:
-            if match["times"]:
-                if last and (text != "?" or last.endswith("lazy")):
-                    return f"{text} after another repetition", backtracks, pattern
-                before = "lazy" if last else "times"
-            form.append(text)
-    return "", backtracks, "".join(form) if backtracks or needs_form else pattern
+        elif text == ".":
+            text = plain = _ANY
+        elif match["times"]:
+            if last and (text != "?" or last.endswith("lazy")):
+                return f"{text} after another repetition", backtracks, pattern
+            before = "lazy" if last else "times"
+        linear.append(plain)
+        spelled.append(text)
+    return "", backtracks, "".join(spelled if backtracks else linear)
 
 
+_EDGE = r"(?-u:\b)"  # foreign to ECMA, so every one is ours
+_ANY = r"[^\n\r\u2028\u2029]"
 _WORD = "A-Za-z0-9_"
 _SPACE = r"\t-\r \xA0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000\uFEFF"
 _RANGES = {
@@ -148,12 +163,14 @@ _RANGES = {
 
 
 def _spelled(escape: str, in_class: bool) -> str:
-    """Return an escape so that the backtracking engine reads it as ECMA does ("": as it is)."""
+    """Return an escape as the backtracking engine is to get it ("": as it is)."""
     first = escape[0]
     if first in _RANGES:
         return _RANGES[first] if in_class else f"[{_RANGES[first]}]"
+    if first == "b" and in_class:
+        return r"\x08"
     if first == "b":
-        return r"\x08" if in_class else r"(?-u:\b)"
+        return rf"(?:(?<=[{_WORD}])(?![{_WORD}])|(?<![{_WORD}])(?=[{_WORD}]))"
     if first == "B":
         return rf"(?:(?<=[{_WORD}])(?=[{_WORD}])|(?<![{_WORD}])(?![{_WORD}]))"
     if first == "c":

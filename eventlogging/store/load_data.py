@@ -83,7 +83,8 @@ def _lines(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     if type(value) is str:
-        return value.translate(_ESCAPED)
+        plain = value.isprintable() and "\\" not in value
+        return value if plain else value.translate(_ESCAPED)
     if type(value) is bool:
         return "1" if value else "0"
     return repr(value)

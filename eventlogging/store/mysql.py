@@ -273,7 +273,9 @@ def _literal(value: Any) -> str:
         return "NULL"
     kind = type(value)
     if kind is str:
-        return f"'{escape_string(value)}'"
+        # Escaping takes longer than to see that there is nothing to escape.
+        plain = value.isprintable() and "'" not in value and "\\" not in value
+        return f"'{value}'" if plain else f"'{escape_string(value)}'"
     if kind is int:
         return str(value)
     if kind is float:

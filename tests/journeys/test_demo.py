@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from eventlogging.store.database import Database
-from tests.servers import ROOT, Server
+from tests.servers import ROOT, Server, wait_until
 
 EVENTS = 20_000
 
@@ -113,3 +113,23 @@ def test_bad_governance_stops_the_start_with_every_problem_and_changes_nothing(
     assert "schemas/Broken/schema.toml:2:" in answer.stderr
     assert "schemas/Broken/1.0.0.json:2:" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.timeout(120)
+def test_children_end_with_their_supervisor_however_it_ends(
+    new_server: Callable[..., Server],
+) -> None:
+    server = new_server()
+    children = server.children()
+    assert len(children) == 3
+    assert server._process is not None
+    server._process.kill()
+    server._process.wait(10)
+    wait_until(lambda: not any(map(lives, children)), 30)
+
+
+def lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

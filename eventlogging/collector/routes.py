@@ -1,0 +1,32 @@
+"""The intake's addresses with the methods each takes: for the collector, and for what lists them.
+
+HEAD is taken where GET is, and OPTIONS everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+EVENTS = "/v1/events"
+TEST_EVENTS = "/v1/_test/events"
+BEACON = "/beacon/event"
+HEALTHZ = "/healthz"
+READYZ = "/readyz"
+
+METHODS: Mapping[str, tuple[str, ...]] = {
+    EVENTS: ("POST",),
+    TEST_EVENTS: ("GET",),
+    BEACON: ("GET", "POST"),
+    HEALTHZ: ("GET",),
+    READYZ: ("GET",),
+}
+
+
+def takes(path: str, method: str) -> bool:
+    """Whether an address of the intake takes a method."""
+    return (method if method != "HEAD" else "GET") in METHODS[path]
+
+
+def allowed(path: str) -> str:
+    """Return the methods of an address as `Allow` lists them."""
+    return ", ".join((*METHODS[path], "OPTIONS"))

@@ -1,0 +1,208 @@
+"""What the routes take and answer, in words and JSON Schema, for the OpenAPI description.
+
+The routes themselves are listed by the collector and by Flask; here is what these do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventlogging.collector import routes
+from eventlogging.console.counts import STEPS
+from eventlogging.console.row_request import FORMATS, MAX_LIMIT
+from eventlogging.registry.tokens import SCOPES
+
+JSON, HTML, PROBLEM = "application/json", "text/html", "Problem"
+Parameter = Mapping[str, Any]
+
+_EVENTS: Mapping[str, Any] = {
+    "oneOf": [{"$ref": "#/components/schemas/Event"},
+              {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Event"}}],
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one address.
+
+    `statuses` maps a status to (meaning, media type, name of a schema or empty); `scope` is what
+    a token must have, `or_session` whether a signed-in person needs none.
+    """
+
+    summary: str
+    statuses: Mapping[int, tuple[str, str, str]]
+    parameters: tuple[Parameter, ...] = ()
+    body: Mapping[str, Any] = field(default_factory=dict)
+    scope: str = ""
+    or_session: bool = False
+
+
+def _query(name: str, about: str, **schema: Any) -> Parameter:
+    kind = schema or {"type": "string"}
+    return {"name": name, "in": "query", "description": about, "schema": kind}
+
+
+def _header(name: str, about: str) -> Parameter:
+    return {"name": name, "in": "header", "description": about, "schema": {"type": "string"}}
+
+
+_REFUSED = {
+    400: ("all events are refused", JSON, "Refusals"),
+    408: ("the body did not arrive in time", JSON, "Problem"),
+    413: ("the body, the array or the event is too large", JSON, "Refusals"),
+    415: ("the Content-Type or Content-Encoding is not understood", JSON, "Refusals"),
+    503: ("nothing was kept; send it again after Retry-After", JSON, "Errors"),
+}
+_READY = {
+    200: ("a probe was judged and written", JSON, "Status"),
+    503: ("events cannot be kept now", JSON, "Errors"),
+}
+_TIMES = (
+    _query("start", "a day or a time, part of the answer"),
+    _query("end", "a day or a time, not part of the answer"),
+)
+_IF_NONE_MATCH = _header("If-None-Match", "the ETag of an earlier answer")
+_PUBLIC = {200: ("the answer", JSON, "Object"), 304: ("it has not changed", "", "")}
+_UNKNOWN = {404: ("no such schema or version is registered", JSON, PROBLEM)}
+_TOKEN = {
+    401: ("no token, or not a good one", JSON, PROBLEM),
+    403: ("the token lacks the scope", JSON, PROBLEM),
+}
+_EVENT_TYPES = (JSON, "text/plain", "application/reports+json")
+
+# By address and method, for the collector; by endpoint and method, for Flask.
+OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    (routes.EVENTS, "POST"): Operation(
+        "Send one event or an array of them",
+        {
+            201: ("every event is on disk, or was rightly left out", JSON, "Accepted"),
+            202: ("hasty: the body was read; events are judged and stored later", JSON, "Object"),
+            207: ("some events are on disk, the listed ones are refused", JSON, "Refusals"),
+            **_REFUSED,
+        },
+        (
+            _query("hasty", "true: do not wait for judgement and disk"),
+            _header("X-Request-Id", "becomes meta.request_id where the schema declares it"),
+            _header("Content-Encoding", "gzip, deflate or identity"),
+        ),
+        dict.fromkeys(_EVENT_TYPES, _EVENTS),
+    ),
+    (routes.TEST_EVENTS, "GET"): Operation("Judge and write a probe, as /readyz", _READY),
+    (routes.BEACON, "GET"): Operation(
+        "Send events as the query: ?{url-encoded JSON};",
+        {
+            204: ("kept, valid or not: see X-Event-Valid and X-Validation-Error", "", ""),
+            503: _REFUSED[503],
+            408: _REFUSED[408],
+        },
+    ),
+    (routes.BEACON, "POST"): Operation(
+        "Send events from a page that closes",
+        {
+            204: ("kept, valid or not: see X-Event-Valid and X-Validation-Error", "", ""),
+            503: _REFUSED[503],
+            408: _REFUSED[408],
+        },
+        body=dict.fromkeys(_EVENT_TYPES, _EVENTS),
+    ),
+    (routes.HEALTHZ, "GET"): Operation(
+        "Whether the process lives", {200: ("it does", JSON, "Status")}
+    ),
+    (routes.READYZ, "GET"): Operation("Whether events can be kept", _READY),
+    ("api.config", "GET"): Operation(
+        "Each schema's latest version and sampling", _PUBLIC, (_IF_NONE_MATCH,)
+    ),
+    ("api.schemas", "GET"): Operation("The list of schemas", _PUBLIC, (_IF_NONE_MATCH,)),
+    ("api.schema", "GET"): Operation(
+        "One schema; name/version or name/latest: one version",
+        {**_PUBLIC, **_UNKNOWN},
+        (_IF_NONE_MATCH,),
+    ),
+    ("api.propose", "POST"): Operation(
+        "Propose or publish a version of a schema",
+        {
+            200: ("published already, and says the same", JSON, "Object"),
+            201: ("published, or kept as a proposal", JSON, "Object"),
+            400: ("refused, with every problem", JSON, PROBLEM),
+            409: ("a published version would change, or the version is too small", JSON, PROBLEM),
+            413: ("the body is too large", JSON, PROBLEM),
+            415: ("neither JSON nor YAML, or compressed", JSON, PROBLEM),
+            **_TOKEN,
+        },
+        (_query("publish", "true: publish at once, with the scope admin"),),
+        {
+            JSON: {"$ref": "#/components/schemas/Proposal"},
+            "application/yaml": {"$ref": "#/components/schemas/Proposal"},
+        },
+        scope="propose",
+    ),
+    ("api.ledger", "GET"): Operation(
+        "Counts by schema, outcome and reason",
+        {200: ("the counts", JSON, "Object"), 400: ("a wrong parameter", JSON, PROBLEM)},
+        (
+            *_TIMES,
+            _query("schema", "one schema alone; (unknown): events of none"),
+            _query("step", "counts by step of time as well", type="string", enum=list(STEPS)),
+        ),
+    ),
+    **{
+        (endpoint, "GET"): Operation(
+            summary,
+            {
+                200: ("the rows", "application/x-ndjson", ""),
+                400: ("a wrong parameter", JSON, PROBLEM),
+                **_UNKNOWN,
+                **_TOKEN,
+            },
+            (
+                *_TIMES,
+                _query("limit", "most rows", type="integer", minimum=1, maximum=MAX_LIMIT),
+                _query("format", "of the answer", type="string", enum=list(FORMATS)),
+                _query("cursor", "X-Next-Cursor of the last page"),
+            ),
+            scope="read",
+            or_session=True,
+        )
+        for endpoint, summary in (
+            ("rows.valid", "A schema's valid events"),
+            ("rows.invalid", "A schema's refused events"),
+        )
+    },
+    ("pages.overview", "GET"): Operation(
+        "The overview; with ?spec this description",
+        {
+            200: ("the page", HTML, ""),
+            400: ("a wrong parameter", JSON, PROBLEM),
+        },
+        (
+            _query("day", "a day up to today"),
+            _query("sort", "the column to sort by"),
+            _query("spec", "there: answer with this description instead"),
+        ),
+    ),
+}
+# Pages that are not described by themselves.
+PAGE = Operation(
+    "A page for people",
+    {
+        200: ("the page, or a file of it", HTML, ""),
+        303: ("done; look there", HTML, ""),
+        304: ("it has not changed", "", ""),
+        400: ("a wrong parameter, or a form that is too old", HTML, ""),
+        403: ("not open to whoever asks", HTML, ""),
+        404: ("there is no such page", HTML, ""),
+        410: ("the link was used", HTML, ""),
+        413: ("the form is too large", HTML, ""),
+    },
+)
+# What any address may answer; most come from the connection itself.
+ALWAYS = {
+    400: ("this is not HTTP", "text/plain", ""),
+    408: ("the request did not arrive in time", "text/plain", ""),
+    413: ("the body is too large", JSON, ""),
+    431: ("the head of the request is too large", "text/plain", ""),
+    503: ("unavailable for now; see Retry-After", JSON, PROBLEM),
+}
+SCHEME = f"Authorization: Bearer …, a token with a scope: {', '.join(SCOPES)}"
