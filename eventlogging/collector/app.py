@@ -29,6 +29,7 @@ from eventlogging.collector.respond import Send, not_allowed, preflight, respond
 from eventlogging.errors import LogUnavailable, StoreError
 from eventlogging.intake.accept import UNKNOWN_CODES, Accepted, Intake
 from eventlogging.intake.context import Context
+from eventlogging.intake.useragent import coarse
 from eventlogging.log.writer import Done, LogWriter
 from eventlogging.platform import Platform
 
@@ -37,6 +38,7 @@ _logger = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0
 _STALE_SECONDS = 10.0  # beyond this, "unknown" may only mean "not heard of yet"
 _MISS_SECONDS = 1.0
+_PROBE_SECONDS = 2.0  # a disk that takes longer is not ready
 _KEEP_SECONDS = 30.0  # the longest wait for the disk
 _DRAIN_SECONDS = 8.0  # how long a stop waits for what was answered hastily
 
@@ -100,6 +102,7 @@ class Collector:
 
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        coarse("warm")  # reading its rules takes a while, which no sender should wait for
         self._writer = LogWriter(
             self._platform.log_folder,
             segment_bytes=self._config.segment_bytes,
@@ -179,15 +182,24 @@ class Collector:
         """A probe judged, and its line through the log, at most once a second."""
         now = time.monotonic()
         if now - self._probed[0] > 1.0:
-            trouble = self._probe.trouble()
-            if trouble is None and await self._keep(Accepted((), {}, False), (LINE,)):
-                trouble = f"the log cannot keep events: {self._writer.trouble or 'it is full'}"
-            self._probed = (now, trouble)
+            trouble = self._probe.trouble() or await self._log_trouble()
+            self._probed = (time.monotonic(), trouble)
         if self._probed[1]:
             return answers.unavailable(self._probed[1])
         if self._registry.snapshot.counter < 0:
             return answers.unavailable("the registry has not been read yet")
         return Answer(200, b'{"status":"ready"}\n')
+
+    async def _log_trouble(self) -> str | None:
+        """Why a line cannot be kept now, None where it can."""
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                refused = await self._keep(Accepted((), {}, False), (LINE,))
+        except TimeoutError:
+            return "the disk does not answer"
+        if refused is None:
+            return None
+        return f"the log cannot keep events: {self._writer.trouble or 'it is full'}"
 
     def _context(self, headers: dict[str, str]) -> Context:
         return context_of(

@@ -1,0 +1,1 @@
+"""What hostile, broken and unlucky clients do, against the web process as it is run."""
