@@ -12,6 +12,7 @@ from eventlogging.console import access, counts, schema_views
 from eventlogging.console.errors import answer
 from eventlogging.console.parts import Parts
 from eventlogging.console.schema_body import MAX_BYTES, Unreadable, reader_of
+from eventlogging.console.snapshots import newest
 from eventlogging.errors import StoreUnavailable
 from eventlogging.registry.assess import assess
 from eventlogging.registry.model import RegisteredSchema, Snapshot
@@ -20,7 +21,6 @@ from eventlogging.registry.publish import try_propose, try_publish
 from eventlogging.registry.snapshot import schemas_in_force
 
 _LIKE_A_VERSION = re.compile(r"[0-9.]+\Z|latest\Z", re.ASCII)
-_FRESH_SECONDS = 1.0  # a snapshot this young is answered from without a look
 _STALE_SECONDS = 10.0  # an older one cannot say that something is not registered
 _YES, _NO = frozenset({"true", "1", "yes"}), frozenset({"", "false", "0", "no"})
 
@@ -31,7 +31,7 @@ def blueprint(parts: Parts) -> Blueprint:
 
     @api.get("/schemas")
     def schemas() -> Response:
-        snapshot = _snapshot(parts)
+        snapshot = newest(parts)
         listed = [schema_views.summary(schema) for schema in snapshot.schemas.values()]
         return _public(jsonify({"schemas": listed}), snapshot, "no-cache")
 
@@ -45,7 +45,7 @@ def blueprint(parts: Parts) -> Blueprint:
 
     @api.get("/config")
     def config() -> Response:
-        snapshot = _snapshot(parts)
+        snapshot = newest(parts)
         known = {s.name: schema_views.for_clients(s) for s in schemas_in_force(snapshot)}
         return _public(jsonify({"schemas": known}), snapshot, "public, max-age=60")
 
@@ -54,20 +54,6 @@ def blueprint(parts: Parts) -> Blueprint:
         return _ledger(parts)
 
     return api
-
-
-def _snapshot(parts: Parts) -> Snapshot:
-    """Return the newest snapshot to be had; an old one rather than none."""
-    registry = parts.registry
-    try:
-        if registry.snapshot.counter < 0:
-            registry.refresh()
-        else:
-            registry.refresh_if_older(_FRESH_SECONDS)
-    except StoreUnavailable:
-        if registry.snapshot.counter < 0:
-            raise
-    return registry.snapshot
 
 
 def _public(response: Response, snapshot: Snapshot, caching: str) -> Response:
@@ -81,7 +67,7 @@ def _public(response: Response, snapshot: Snapshot, caching: str) -> Response:
 
 
 def _schema(parts: Parts, path: str) -> Response:
-    snapshot = _snapshot(parts)
+    snapshot = newest(parts)
     name, version = _name_and_version(path)
     known = snapshot.schemas.get(name)
     if not _is_known(known, version):

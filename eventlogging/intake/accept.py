@@ -154,9 +154,9 @@ class Intake:
     def _refuse_unread(self, event: Any, code: str, context: Context, index: int) -> Verdict:
         """Return the verdict of an event whose content is flawed as a whole."""
         schema = self._schemas.snapshot.schemas.get(claimed_name(event))
-        if context.opted_out:
-            return _suppressed(schema, context)
         envelope = replace(open_envelope(event), id=None) if isinstance(event, dict) else Envelope()
+        if context.opted_out or not envelope.consent:
+            return _suppressed(schema, context)
         shown = event if isinstance(event, str) else lines.text_of(event)
         case = Case(shown, envelope, schema, None, context, index, unread=event)
         return self._refusals.refuse(case, code, ())

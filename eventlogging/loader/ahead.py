@@ -37,18 +37,18 @@ class ReadAhead:
         self._folder = folder
         self._most_lines = most_lines
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
-        self._next: tuple[tuple[str, int, int], Future[Load]] | None = None
+        self._next: tuple[tuple[str, int, Preparer], Future[Load]] | None = None
 
     def load(self, segment: str, position: int, preparer: Preparer) -> Load:
         """Return what follows a position. Raises OSError where the segment cannot be read."""
-        wanted = (segment, position, id(preparer))
+        wanted = (segment, position, preparer)
         ahead, self._next = self._next, None
         if ahead is not None and ahead[0] == wanted:
             load = ahead[1].result()
         else:
             load = self._make(segment, position, preparer)
         if len(load.lines) >= self._most_lines // 2:
-            after = (segment, load.end, id(preparer))
+            after = (segment, load.end, preparer)
             self._next = after, self._reader.submit(self._make, segment, load.end, preparer)
         return load
 

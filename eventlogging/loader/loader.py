@@ -64,6 +64,7 @@ class Loader:
         self._positions: dict[str, tuple[int, bool]] | None = None
         self._troubles = Troubles()
         self._next_look = 0.0
+        self._unreadable: set[str] = set()
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Load until `stopped` says so; waits out an unreachable database."""
@@ -79,10 +80,6 @@ class Loader:
                 self._positions = None
                 time.sleep(_SERVER_WAIT)
                 continue
-            except OSError as error:
-                _logger.error("a segment cannot be read: %s", error)
-                time.sleep(_SERVER_WAIT)
-                continue
             if loaded < self._load_rows // 2:
                 time.sleep(self._load_seconds)
 
@@ -95,8 +92,9 @@ class Loader:
             self._read_registry()
         if self._positions is None:
             self._positions = books.checkpoints(self._database)
-        loaded = self._retry_parked()
-        for segment in reader.segments(self._folder):
+        segments = reader.segments(self._folder)
+        loaded = self._retry_parked(segments)
+        for segment in segments:
             position, finished = self._positions.get(segment, (0, False))
             if finished:
                 continue
@@ -104,7 +102,14 @@ class Loader:
                 loaded += self._load_segment(segment, position)
             except Overtaken:
                 self._positions = books.checkpoints(self._database)
+            except OSError as error:  # of this segment alone; the others go on
+                self._note_unreadable(segment, error)
         return loaded
+
+    def _note_unreadable(self, segment: str, error: OSError) -> None:
+        if segment not in self._unreadable:
+            self._unreadable.add(segment)
+            _logger.error("%s cannot be read, its events wait: %s", segment, error)
 
     def drain(self) -> int:
         """Load until nothing is left that can be loaded now; return how many lines."""
@@ -236,19 +241,26 @@ class Loader:
         books.write_ledger(self._database, connection, counts, stored.kept)
         books.write_days(self._database, connection, stored)
 
-    def _retry_parked(self) -> int:
-        """Try again what waits for its table, where the time for it has come."""
+    def _retry_parked(self, segments: Sequence[str]) -> int:
+        """Try again what waits for its table, where the time for it has come.
+
+        What waits in segments of another host is for that host's loader.
+        """
         if time.monotonic() < self._next_look:
             return 0
         self._next_look = time.monotonic() + _PARKED_SECONDS
         return sum(
             self._store_parked(lines)
             for lines in books.parked(self._database)
-            if not self._troubles.waits(lines.table)
+            if lines.segment in segments and not self._troubles.waits(lines.table)
         )
 
     def _store_parked(self, parked: ParkedLines) -> int:
-        lines = reader.read_lines(self._folder, parked.segment, parked.start, parked.end)
+        try:
+            lines = reader.read_lines(self._folder, parked.segment, parked.start, parked.end)
+        except OSError as error:
+            self._note_unreadable(parked.segment, error)
+            return 0
         if parked.table.startswith("("):
             lines = [line for line in lines if waiting_name(line[1]) == parked.table]
             tables = self._prepare(lines).tables

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from eventlogging import clock
 from eventlogging.errors import StoreUnavailable
-from eventlogging.log import reader
+from eventlogging.log import reader, segment
 from eventlogging.schema.codec import compile_decoder
+from eventlogging.store.fixed import parked
 from tests.loading import Bench
 from tests.schemas import CLICK, registered
 
@@ -169,6 +170,30 @@ def test_a_table_in_trouble_parks_its_events_and_lets_the_others_go_on(bench: Be
     assert bench.ledger() == {"sent": 5, "valid": 5}
     assert bench.count("parked") == 0
     assert sorted(row["event_target"] for row in bench.rows("Click_1")) == ["a", "c", "d"]
+
+
+def test_lines_that_wait_in_another_hosts_segments_are_left_to_its_loader(bench: Bench) -> None:
+    theirs = {"segment": "2026-11-22/000000000-another", "start": 0, "end": 9}
+    rest = {"table_name": "Click_1", "lines": 1, "reason": "", "since": ""}
+    with bench.database.write() as connection:
+        connection.execute(sa.insert(parked), [theirs | rest])
+    bench.send(click())
+    bench.loader.drain()
+    assert bench.count("Click_1") == 1
+    assert bench.count("parked") == 1
+
+
+def test_a_segment_that_cannot_be_read_stops_no_other(bench: Bench) -> None:
+    bench.send(click())
+    bench.writer.close()
+    name = reader.segments(bench.folder)[0]
+    path = segment.data_path(bench.folder, name)
+    path.unlink()
+    path.mkdir()  # nobody, not even root, can read that as a file
+    bench.writer = bench.new_writer()
+    bench.send(click("b"))
+    bench.loader.drain()
+    assert [row["event_target"] for row in bench.rows("Click_1")] == ["b"]
 
 
 def test_two_loaders_on_one_log_store_everything_once(bench: Bench) -> None:

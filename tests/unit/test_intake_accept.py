@@ -174,6 +174,20 @@ def test_a_person_who_said_no_is_counted_and_never_written(body: Any, values: An
     assert set(kept(verdict)) == {"outcome", "schema", "version", "received", "code", "kept"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"schema":"Click","consent":false,"event":{"target":"Ann","target":"Ann"}}',
+        b'{"schema":"Click","consent":false,"event":{"target":"Ann","count":99999999999999999999}}',
+        json.dumps({**GOOD, "consent": False, "event": {"mail": "Ann" * 200}}).encode(),
+    ],
+)
+def test_a_flawed_event_of_a_person_who_said_no_is_not_written_either(body: bytes) -> None:
+    verdict = one(intake(max_event_bytes=200), body)
+    assert verdict.outcome is Outcome.SUPPRESSED
+    assert b"Ann" not in verdict.line
+
+
 def test_private_fields_are_hashed_or_dropped_before_the_log() -> None:
     judge = intake(registered(privacy={"/user": "hmac", "/mail": "drop"}))
     event = {"target": "a", "user": "ann", "mail": "ann@example.org"}
