@@ -174,7 +174,7 @@ class _OpenSegment:
         """Say that nothing after the synced length counts, then let go of the file."""
         try:
             if self.length:
-                segment.publish(self._synced, self.length, done=True)
+                self._end()
             else:  # nothing in it counts, and a disk that stays full would gather such files
                 for path in (self._hidden, self._path, self._synced_path):
                     path.unlink(missing_ok=True)
@@ -182,6 +182,16 @@ class _OpenSegment:
             _logger.error("a segment could not be closed in order: %s", error)
         os.close(self._synced)
         os.close(self._data)
+
+    def _end(self) -> None:
+        try:
+            segment.publish(self._synced, self.length, done=True)
+        except OSError:
+            # Without that word a reader takes every complete batch once the lock is gone, the
+            # refused one too. No reader is past this length yet, and to shrink needs no space.
+            os.ftruncate(self._data, self.length)
+            os.fsync(self._data)
+            raise
 
 
 def _sync_directory(path: Path) -> None:

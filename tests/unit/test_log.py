@@ -135,6 +135,24 @@ def test_a_failed_sync_refuses_the_batch_and_opens_a_new_segment(tmp_path: Path)
     assert len(reader.segments(tmp_path)) == 2
 
 
+def test_what_was_refused_stays_out_though_its_length_could_not_be_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = writer(tmp_path)
+    assert append(log, b'{"n":1}\n') is None
+    publish = segment.publish
+
+    def full(descriptor: int, length: int, *, done: bool) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(segment, "publish", full)
+    assert isinstance(append(log, b'{"n":2}\n'), LogUnavailable)
+    monkeypatch.setattr(segment, "publish", publish)
+    assert append(log, b'{"n":3}\n') is None
+    log.close()
+    assert sorted(all_lines(tmp_path)) == [b'{"n":1}', b'{"n":3}']
+
+
 def test_a_full_queue_is_refused_at_once(tmp_path: Path) -> None:
     held = threading.Event()
     log = writer(tmp_path, queue_bytes=100, sync=lambda _: held.wait(10) and None)
