@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from benchmarks.figures import Figure, compare, number, spread, table
 from benchmarks.ready_log import fresh_database, write_log
 from benchmarks.section import Options, Section
-from eventlogging.cli.processes import calm_garbage_collection
+from eventlogging.cli.processes import calm_garbage_collection, take_turns_quickly
 from eventlogging.loader.loader import Loader
 from eventlogging.registry.snapshot import RegistryCache
 from eventlogging.store.database import Database
@@ -62,7 +62,8 @@ def mariadb(folder: Path) -> Iterator[MariaDB]:
 
 def measure(options: Options, folder: Path) -> Section:
     """Return the ratios for SQLite and MariaDB."""
-    calm_garbage_collection()  # as the loader's own process does
+    calm_garbage_collection()  # both as in the loader's own process
+    take_turns_quickly()
     log = folder / "log"
     options.say(f"loading: a log of {options.events} events")
     judge = fresh_database(f"sqlite:///{folder / 'judge.db'}")
@@ -83,7 +84,7 @@ def measure(options: Options, folder: Path) -> Section:
     figures = [
         figure("SQLite / raw executemany", "SQLite", "raw executemany", 0.8),
         figure("MariaDB / LOAD DATA of ready TSV", "MariaDB", "ready TSV", 0.25),
-        figure("MariaDB, load_data / LOAD DATA of ready TSV", "MariaDB, load_data", "ready TSV"),
+        figure("MariaDB, load_data / the same", "MariaDB, load_data", "ready TSV", 0.33),
         figure("MariaDB / ready INSERT statements", "MariaDB", "ready INSERT"),
         figure("ready INSERT / LOAD DATA of ready TSV", "ready INSERT", "ready TSV"),
     ]

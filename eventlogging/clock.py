@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+_MILLIS = tuple(f".{ms:03d}" for ms in range(1000))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
 
@@ -48,7 +49,7 @@ def iso(ms: int) -> str:
 
 def sql_time(ms: int) -> str:
     """Return `2026-11-22 03:04:05.678`, the form of a DATETIME(3) literal."""
-    return f"{_second(ms // 1000)}.{ms % 1000:03d}"
+    return _second(ms // 1000) + _MILLIS[ms % 1000]
 
 
 @lru_cache(maxsize=4096)

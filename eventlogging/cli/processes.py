@@ -39,6 +39,15 @@ def calm_garbage_collection() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
+def take_turns_quickly() -> None:
+    """Let threads change every 100 µs instead of every 5 ms.
+
+    The loader's thread that talks to the database waits that long after each packet while the
+    other one makes rows; the database had nothing to do meanwhile.
+    """
+    sys.setswitchinterval(0.000_1)
+
+
 def stop_flag() -> threading.Event:
     """Return an event that is set by Ctrl-C, SIGTERM or the supervisor's death."""
     stopped = threading.Event()

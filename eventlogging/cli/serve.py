@@ -18,6 +18,7 @@ from eventlogging.cli.processes import (
     calm_garbage_collection,
     set_up_logging,
     stop_flag,
+    take_turns_quickly,
     watch_lifeline,
 )
 from eventlogging.collector.app import Collector
@@ -122,6 +123,7 @@ def loader() -> None:
     _wait_for_database(platform, stopped.is_set)
     if not stopped.is_set():
         calm_garbage_collection()
+        take_turns_quickly()
         loader_of(platform).run(stopped.is_set)
 
 

@@ -31,9 +31,14 @@ class Load:
 
 
 class ReadAhead:
-    """Gives out loads in order; in a backlog the next one is made before it is asked for."""
+    """Gives out loads in order; in a backlog the next one is made before it is asked for.
 
-    def __init__(self, folder: Path, most_lines: int) -> None:
+    With `ahead` false nothing is: where the database runs in this process, the interpreter does
+    one or the other.
+    """
+
+    def __init__(self, folder: Path, most_lines: int, *, ahead: bool) -> None:
+        self._ahead = ahead
         self._folder = folder
         self._most_lines = most_lines
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
@@ -47,7 +52,7 @@ class ReadAhead:
             load = ahead[1].result()
         else:
             load = self._make(segment, position, preparer)
-        if len(load.lines) >= self._most_lines // 2:
+        if self._ahead and len(load.lines) >= self._most_lines // 2:
             after = (segment, load.end, preparer)
             self._next = after, self._reader.submit(self._make, segment, load.end, preparer)
         return load

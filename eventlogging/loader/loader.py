@@ -57,7 +57,7 @@ class Loader:
         self._registry = registry
         self._folder = folder
         self._load_rows = load_rows
-        self._ahead = ReadAhead(folder, load_rows)
+        self._ahead = ReadAhead(folder, load_rows, ahead=database.dialect.remote)
         self._load_seconds = load_seconds
         self._preparer = Preparer(registry.snapshot)
         self._keeper = TableKeeper(database)

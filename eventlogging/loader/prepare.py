@@ -19,6 +19,7 @@ from eventlogging.schema.columns import ColumnPlan
 UNKNOWN_TABLE = "unknown_invalid"
 LedgerKey = tuple[str, str, str, str, str]  # minute, schema, version, outcome, reason
 Encoder = Callable[[dict[str, Any]], tuple[list[Any], str | None]]
+Layout = tuple[RegisteredSchema, str, int, Encoder]  # of a version: schema, table, major, encoder
 _logger = logging.getLogger(__name__)
 
 
@@ -66,7 +67,7 @@ class InvalidRow:
     wiki: str | None
     browser: str | None
     client: str | None
-    sealed: bool
+    sealed: int  # 0 or 1
     raw: str
 
     @property
@@ -83,12 +84,18 @@ class TableRows:
     major: int = 0  # 0: a table of invalid events
     events: list[EventRow] = field(default_factory=list)
     invalid: list[InvalidRow] = field(default_factory=list)
-    # minute, schema, version of every line, for the ledger's `pending`
-    booked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    # minute, schema, version of lines that wait for their schema and are no rows yet
+    unknown: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    @property
+    def booked(self) -> Counter[tuple[str, str, str]]:
+        """Minute, schema, version of every line, for the ledger's `pending`."""
+        rows: list[EventRow | InvalidRow] = [*self.events, *self.invalid]
+        return self.unknown + Counter((row.minute, row.schema, row.version) for row in rows)
 
     @property
     def lines(self) -> int:
-        return sum(self.booked.values())
+        return self.unknown.total() + len(self.events) + len(self.invalid)
 
     @property
     def plan(self) -> ColumnPlan:
@@ -121,6 +128,7 @@ class Preparer:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._encoders: dict[str, Encoder] = {}
+        self._layouts: dict[tuple[str, str], Layout] = {}
 
     def prepare(self, lines: Iterable[tuple[int, bytes]]) -> Prepared:
         """Return the rows that (offset, line) pairs become."""
@@ -140,57 +148,60 @@ class Preparer:
 
     def _valid(self, prepared: Prepared, offset: int, content: dict[str, Any]) -> None:
         name, number = content["schema"], content["version"]
-        schema = self.snapshot.schemas.get(name)
-        version = schema.versions.get(number) if schema else None
+        layout = self._layouts.get((name, number)) or self._layout(name, number)
         received = clock.sql_time(content["received"])
-        if schema is None or version is None:
+        if layout is None:
             waiting = prepared.rows_of(f"({name} {number})", None)
-            waiting.booked[received[:16], name, number] += 1
+            waiting.unknown[received[:16], name, number] += 1
             return
-        major = version.version.major
+        schema, table, major, encode = layout
         row = _event_row(offset, content, received)
         try:
-            row.values, row.more = self._encoder(version.table, schema, major)(row.event)
+            row.values, row.more = encode(row.event)
         except Exception as error:
             # An event that passed the gate and cannot be laid into columns is our fault, not a
             # reason to hold up the others: it is kept, with the reason, where its owner sees it.
             _logger.exception("an event of %s %s cannot be laid into columns", name, number)
             refused = prepared.rows_of(schema.invalid_table, schema)
-            refused.booked[received[:16], name, number] += 1
             refused.invalid.append(invalid_from(row, "storage_error", str(error)))
             return
-        rows = prepared.rows_of(version.table, schema, major)
-        rows.booked[received[:16], name, number] += 1
-        rows.events.append(row)
+        prepared.rows_of(table, schema, major).events.append(row)
 
-    def _encoder(self, table: str, schema: RegisteredSchema, major: int) -> Encoder:
-        encoder = self._encoders.get(table)
-        if encoder is None:
-            encoder = self._encoders[table] = compile_encoder(schema.plans[major])
-        return encoder
+    def _layout(self, name: str, number: str) -> Layout | None:
+        schema = self.snapshot.schemas.get(name)
+        version = schema.versions.get(number) if schema else None
+        if schema is None or version is None:
+            return None
+        major = version.version.major
+        encode = self._encoders.get(version.table)
+        if encode is None:
+            encode = self._encoders[version.table] = compile_encoder(schema.plans[major])
+        layout = self._layouts[name, number] = schema, version.table, major, encode
+        return layout
 
     def _invalid(self, prepared: Prepared, offset: int, content: dict[str, Any]) -> None:
         name, version = content["schema"], content["version"]
         schema = self.snapshot.schemas.get(name)
         received = clock.sql_time(content["received"])
-        if schema is not None:
-            rows = prepared.rows_of(schema.invalid_table, schema)
-        elif name == UNKNOWN:
-            rows = prepared.rows_of(UNKNOWN_TABLE, None)
-        else:
-            rows = prepared.rows_of(f"({name} {version})", None)
-        rows.booked[received[:16], name, version] += 1
-        rows.invalid.append(_invalid_row(offset, content, received))
+        if schema is None and name != UNKNOWN:
+            waiting = prepared.rows_of(f"({name} {version})", None)
+            waiting.unknown[received[:16], name, version] += 1
+            return
+        table = schema.invalid_table if schema else UNKNOWN_TABLE
+        prepared.rows_of(table, schema).invalid.append(_invalid_row(offset, content, received))
 
 
 def _event_row(offset: int, content: dict[str, Any], received: str) -> EventRow:
+    capsule = content["capsule"]
+    if capsule["user_agent_is_bot"] is not None:
+        capsule["user_agent_is_bot"] = int(capsule["user_agent_is_bot"])  # as all columns' booleans
     return EventRow(
         dt=clock.sql_time(content["dt"]),
         id=content["id"],
         received=received,
         version=content["version"],
         schema=content["schema"],
-        capsule=tuple(content["capsule"].values()),
+        capsule=tuple(capsule.values()),
         values=[],
         more=None,
         event=content["event"],
@@ -218,7 +229,7 @@ def _invalid_row(offset: int, content: dict[str, Any], received: str) -> Invalid
         wiki=capsule["wiki"],
         browser=capsule["user_agent_browser"],
         client=capsule["client"],
-        sealed=content["sealed"],
+        sealed=int(content["sealed"]),
         raw=content["raw"],
     )
 
@@ -237,7 +248,7 @@ def invalid_from(row: EventRow, code: str, message: str) -> InvalidRow:
     ).decode()
     return InvalidRow(
         row.received, row.offset, row.index, row.schema, row.schema, row.version, code, message,
-        "[]", row.id, host, wiki, browser, client, True, raw,
+        "[]", row.id, host, wiki, browser, client, 1, raw,
     )  # fmt: skip
 
 

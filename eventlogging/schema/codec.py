@@ -36,8 +36,8 @@ _ANY_TIME = re.compile(
 def compile_encoder(plan: ColumnPlan) -> Encoder:
     """Return the function payload → (values in the order of `plan.columns`, `event_more`).
 
-    Values are None, bool, int, float or str; times are `YYYY-MM-DD HH:MM:SS.mmm`, JSON is
-    compact text. Any JSON object can be encoded, valid or not.
+    Values are None, int (a boolean is 0 or 1), float or str; times are
+    `YYYY-MM-DD HH:MM:SS.mmm`, JSON is compact text. Any JSON object can be encoded, valid or not.
     """
     size = len(plan.columns)
     tree = _tree(plan, _encoding)
@@ -88,7 +88,7 @@ def _take(payload: dict[str, Any], tree: _Tree, values: list[Any]) -> dict[str, 
             index, encode, plain, least, most = node
             kind = type(value)
             # Most values go into their column as they are; asking here saves a call for each.
-            if kind is plain and least <= (len(value) if kind is str else value) <= most:
+            if kind is plain and (len(value) <= most if kind is str else least <= value <= most):
                 values[index] = value
                 continue
             if value is not None:
@@ -139,7 +139,6 @@ def _encoding(kind: Kind, length: int | None) -> tuple[_Encode, type | None, int
 
 
 _PLAIN: dict[Kind, tuple[type, int, int]] = {
-    Kind.BOOLEAN: (bool, 0, 1),
     Kind.BIGINT: (int, -_INT64, _INT64 - 1),
     Kind.TEXT: (str, 0, _INT64),
 }
@@ -155,7 +154,7 @@ def _varchar(limit: int) -> _Encode:
 
 
 def _boolean(value: Any) -> _Stored:
-    return (value, True) if type(value) is bool else (None, False)
+    return (int(value), True) if type(value) is bool else (None, False)
 
 
 def _bigint(value: Any) -> _Stored:

@@ -67,6 +67,7 @@ class Dialect(Protocol):
     """One kind of database. `now` texts are `2026-11-22 03:04:05.678`, days `2026-11-22`."""
 
     name: str
+    remote: bool  # the work is done by another process, and ours can go on meanwhile
 
     def engine(self, url: str) -> sa.Engine:
         """Return an engine whose connections are strict, UTC and utf8mb4."""

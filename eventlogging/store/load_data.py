@@ -13,12 +13,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import orjson
 import pymysql
 import sqlalchemy as sa
 
 _DUPLICATE = 1062
 _MOST_WARNINGS = 65_535  # as many as the server ever lists
-_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\0": "\\0"})
+_AT_ONCE = 100  # rows
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\0": "\\0"})
 
 
 def try_load(
@@ -49,13 +51,14 @@ def try_load(
 
 def _load(cursor: Any, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> int | None:
     cursor.execute(f"SET SESSION max_error_count = {_MOST_WARNINGS}")
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="") as file:
+    with tempfile.NamedTemporaryFile() as file:
         file.writelines(_lines(rows))
         file.flush()
         new = int(
             cursor.execute(
                 f"LOAD DATA LOCAL INFILE %s INTO TABLE {table} CHARACTER SET utf8mb4 "
-                r"FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' "
+                r"""FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '"' ESCAPED BY '\\' """
+                r"LINES TERMINATED BY '\n' "
                 f"({columns})",
                 (file.name,),
             )
@@ -68,23 +71,25 @@ def _load(cursor: Any, table: str, columns: str, rows: Sequence[Sequence[Any]]) 
     return new if honest and new + len(warnings) == len(rows) else None
 
 
-def _lines(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
-    for row in rows:
-        yield (
-            "\t".join(
-                [
-                    r"\N" if value is None else str(value) if type(value) is int else _text(value)
-                    for value in row
-                ]
-            )
-            + "\n"
-        )
+def _lines(rows: Sequence[Sequence[Any]]) -> Iterator[bytes]:
+    """Yield values (None, int, finite float, str; bool goes too) as lines, some at a time.
+
+    JSON's forms are those that LOAD DATA reads, but for `null` and the escapes of the rarer
+    control characters; texts that hold such a word take the slower road.
+    """
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        text = b"\n".join([orjson.dumps(row)[1:-1] for row in some])
+        nulls = sum([row.count(None) for row in some])
+        if text.count(b"null") == nulls and b"\\u" not in text and b"\\f" not in text:
+            yield text.replace(b"null", b"\\N") + b"\n"
+        else:
+            yield "".join(",".join(map(_text, row)) + "\n" for row in some).encode()
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return r"\N"
     if type(value) is str:
-        plain = value.isprintable() and "\\" not in value
-        return value if plain else value.translate(_ESCAPED)
-    if type(value) is bool:
-        return "1" if value else "0"
-    return repr(value)
+        return f'"{value.translate(_ESCAPED)}"'
+    return repr(int(value) if type(value) is bool else value)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+import orjson
 import pymysql
 import sqlalchemy as sa
 from pymysql.constants import CLIENT
@@ -41,7 +42,7 @@ _ABSTRACT = {
 }
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
 _WORTH_A_FILE = 100  # rows from which on LOAD DATA is the faster road
-_STATEMENT_CHARS = 1_000_000  # well below the least max_allowed_packet in use, 4 MB
+_STATEMENT_BYTES = 1_000_000  # well below the least max_allowed_packet in use, 4 MB
 _WIDEST_GAP_DAYS = 40  # days without events that still get a partition each
 
 # Server error numbers, https://mariadb.com/kb/en/mariadb-error-codes/
@@ -58,6 +59,7 @@ class MySQL:
     """The dialect of MariaDB 10.6 or newer and MySQL 8."""
 
     name = "mysql"
+    remote = True
 
     def __init__(self, *, load_data: bool = False) -> None:
         self._load_data = load_data
@@ -105,7 +107,7 @@ class MySQL:
             )
         if row[1] != "utf8mb4":
             wrong.append(f"connection character set is {row[1]}; set character_set_server=utf8mb4")
-        if int(row[2]) < 4 * _STATEMENT_CHARS:
+        if int(row[2]) < 4 * _STATEMENT_BYTES:
             wrong.append(f"max_allowed_packet is {row[2]}; set max_allowed_packet=16M")
         if int(row[3]) < 16384:
             wrong.append(f"innodb_page_size is {row[3]}; row budgets are computed for 16384")
@@ -198,20 +200,14 @@ class MySQL:
         rows: Sequence[Sequence[Any]],
         key: Sequence[str],
     ) -> int:
-        head = f"INSERT INTO {quoted(table)} ({', '.join(map(quoted, names))}) VALUES "
         first = quoted(key[0])
         if self._load_data and len(rows) >= _WORTH_A_FILE:
             names_text = ", ".join(map(quoted, names))
             loaded = load_data.try_load(connection, quoted(table), names_text, rows)
             if loaded is not None:
                 return loaded
-        new = 0
-        cursor = connection.connection.cursor()
-        for values in _chunks(rows):
-            # Not IGNORE, which would also swallow bad data: an existing row is set to itself.
-            statement = f"{head}{values} ON DUPLICATE KEY UPDATE {first} = {first}"
-            new += cursor.execute(statement)
-        return new
+        # Not IGNORE, which would also swallow bad data: an existing row is set to itself.
+        return _insert(connection, table, names, rows, f"{first} = {first}")
 
     def add_counts(
         self,
@@ -222,10 +218,7 @@ class MySQL:
         rows: Sequence[Sequence[Any]],
     ) -> None:
         sums = ", ".join(f"{quoted(c)} = {quoted(c)} + VALUES({quoted(c)})" for c in counts)
-        head = f"INSERT INTO {quoted(table)} ({', '.join(map(quoted, [*key, *counts]))}) VALUES "
-        cursor = connection.connection.cursor()
-        for values in _chunks(rows):
-            cursor.execute(f"{head}{values} ON DUPLICATE KEY UPDATE {sums}")
+        _insert(connection, table, [*key, *counts], rows, sums)
 
     def settle(self, connection: sa.Connection, tables: Sequence[str]) -> None:
         """Give fixed tables the collation that compares texts exactly."""
@@ -268,41 +261,52 @@ def _count_changed_rows(
     parameters["client_flag"] = parameters.get("client_flag", 0) & ~CLIENT.FOUND_ROWS
 
 
-def _literal(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    kind = type(value)
-    if kind is str:
-        # Escaping takes longer than to see that there is nothing to escape.
-        plain = value.isprintable() and "'" not in value and "\\" not in value
-        return f"'{value}'" if plain else f"'{escape_string(value)}'"
-    if kind is int:
-        return str(value)
-    if kind is float:
-        return repr(value)
-    if kind is bool:
-        return "1" if value else "0"
-    raise TypeError(f"no SQL literal for a {kind.__name__}")
+def _insert(
+    connection: sa.Connection,
+    table: str,
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    on_duplicate: str,
+) -> int:
+    """Insert rows, many in one statement; return how many the server counts as changed."""
+    head = f"INSERT INTO {quoted(table)} ({', '.join(map(quoted, names))}) VALUES ".encode()
+    tail = f" ON DUPLICATE KEY UPDATE {on_duplicate}".encode()
+    cursor = connection.connection.cursor()
+    return sum(cursor.execute(b"%s%s%s" % (head, values, tail)) for values in _chunks(rows))
 
 
-def _chunks(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+def _chunks(rows: Sequence[Sequence[Any]]) -> Iterator[bytes]:
     """Yield the rows as texts for VALUES, none much longer than a statement may be."""
-    texts: list[str] = []
+    texts: list[bytes] = []
     size = 0
     for row in rows:
-        # Most values are absent or whole numbers; asking here saves a call for each.
-        literals = [
-            "NULL" if value is None else str(value) if type(value) is int else _literal(value)
-            for value in row
-        ]
-        text = f"({','.join(literals)})"
+        text = _literals(row)
         texts.append(text)
         size += len(text)
-        if size >= _STATEMENT_CHARS:
-            yield ",".join(texts)
+        if size >= _STATEMENT_BYTES:
+            yield b"(%s)" % b"),(".join(texts)
             texts, size = [], 0
     if texts:
-        yield ",".join(texts)
+        yield b"(%s)" % b"),(".join(texts)
+
+
+def _literals(row: Sequence[Any]) -> bytes:
+    """Return values (None, bool, int, finite float, str) as SQL literals between commas.
+
+    JSON's are SQL's, ten times faster than one by one: null, true, numbers, and texts in double
+    quotes (we set the SQL mode, so that they are texts and the backslash escapes). Only the
+    escapes for the rarer control characters mean something else to the server.
+    """
+    text = orjson.dumps(row)[1:-1]
+    if b"\\u" in text or b"\\f" in text:
+        return ",".join(map(_literal, row)).encode()
+    return text
+
+
+def _literal(value: Any) -> str:
+    if type(value) is str:
+        return f"'{escape_string(value)}'"
+    return orjson.dumps(value).decode()
 
 
 def _partitions(bound: date, wanted: date) -> Iterator[str]:

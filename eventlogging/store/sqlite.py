@@ -46,6 +46,7 @@ class SQLite:
     """The dialect of SQLite 3.35 or newer."""
 
     name = "sqlite"
+    remote = False
 
     def engine(self, url: str) -> sa.Engine:
         path = sa.engine.make_url(url).database

@@ -71,6 +71,25 @@ def test_rows_arrive_exactly_and_retries_are_counted(bench: Bench, taken: list[i
     assert all(event["event"] in found for event in events)
 
 
+@pytest.mark.parametrize(
+    "text", ["null", "NULL", "a,null,b", "\f", "\x01\x7f", '"', '\\"', "\\u0001", "true\r\n", ""]
+)
+def test_texts_that_look_like_something_else_arrive_as_texts(
+    bench: Bench, taken: list[int | None], text: str
+) -> None:
+    events = clicks(100)
+    for event in events[::2]:
+        event["event"]["target"] = text
+        del event["event"]["count"]
+    bench.send(*events)
+    bench.loader.drain()
+    assert taken == [100]
+    found = bench.rows("Click_1", "event_target, event_count, event_more")
+    assert [row["event_target"] for row in found].count(text) == 50
+    assert [row["event_count"] for row in found].count(None) == 50
+    assert all(row["event_more"] is None for row in found)
+
+
 def test_what_would_be_bent_takes_the_strict_road(bench: Bench, taken: list[int | None]) -> None:
     bench.send(*clicks(1))
     bench.loader.drain()

@@ -76,7 +76,7 @@ def test_an_empty_payload_is_empty_columns(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "column"),
     [
-        (Kind.BOOLEAN, True, True),
+        (Kind.BOOLEAN, True, 1),
         (Kind.BIGINT, 2**63 - 1, 2**63 - 1),
         (Kind.DOUBLE, 0.1, 0.1),
         (Kind.DOUBLE, 7, 7.0),
