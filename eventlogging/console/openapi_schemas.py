@@ -123,6 +123,7 @@ SCHEMAS: Mapping[str, Any] = {
             "privacy": _OBJECT,
             "producers": {"enum": ["public", "token"]},
             "origins": _TEXTS,
+            "fill_defaults": {"enum": ["eventgate", "always", "never"]},
             "override": {"type": "string"},
         },
     },

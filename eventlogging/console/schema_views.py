@@ -31,6 +31,7 @@ def summary(schema: RegisteredSchema) -> dict[str, Any]:
         "owners": list(schema.owners),
         "sampling": sampling(schema),
         "producers": schema.producers,
+        "fill_defaults": schema.fill_defaults,
         "tables": tables(schema),
         "links": links(schema.name, schema.latest),
     }

@@ -35,6 +35,7 @@ def _folder_changes(old: SchemaFolder, new: SchemaFolder) -> Iterator[str]:
     yield from _list_change("owners", old.owners, new.owners)
     yield from _value_change("producers", old.producers, new.producers)
     yield from _list_change("origins", old.origins, new.origins)
+    yield from _value_change("fill_defaults", old.fill_defaults, new.fill_defaults)
     yield from _value_change("sampling rate", float(old.sampling_rate), float(new.sampling_rate))
     yield from _value_change("sampling unit", old.sampling_unit, new.sampling_unit)
     for pointer in sorted({*old.privacy, *new.privacy}):

@@ -11,6 +11,7 @@ from eventlogging.schema.version import Version
 
 FOLDERS = ("schemas", "reviewers", "alerts", "purge")
 DEFAULT_PRODUCERS = "public"
+DEFAULT_FILL_DEFAULTS = "eventgate"
 DEFAULT_RATE = 1.0
 DEFAULT_UNIT = "pageview"
 DEFAULT_KEEP_DAYS = 90  # in force where purge/default.toml says nothing else
@@ -45,6 +46,7 @@ class SchemaFolder:
     privacy: Mapping[str, str] = field(default_factory=dict)
     producers: str = DEFAULT_PRODUCERS  # public | token
     origins: tuple[str, ...] = ()  # empty: any
+    fill_defaults: str = DEFAULT_FILL_DEFAULTS  # eventgate | always | never
     revisions: Mapping[int, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import Any
 from eventlogging.governance import metaschema
 from eventlogging.governance.fields import declares, field_names
 from eventlogging.governance.model import (
+    DEFAULT_FILL_DEFAULTS,
     DEFAULT_PRODUCERS,
     DEFAULT_RATE,
     DEFAULT_UNIT,
@@ -191,6 +192,7 @@ def settings_of(value: Mapping[str, Any]) -> dict[str, Any]:
         "privacy": {pointer_of(key): how for key, how in value.get("privacy", {}).items()},
         "producers": value.get("producers", DEFAULT_PRODUCERS),
         "origins": tuple(value.get("origins", ())),
+        "fill_defaults": value.get("fill_defaults", DEFAULT_FILL_DEFAULTS),
         "revisions": {int(key): version for key, version in value.get("revisions", {}).items()},
         "overrides": dict(value.get("overrides", {})),
     }

@@ -14,7 +14,14 @@ import tomli_w
 from eventlogging.errors import GovernanceError
 from eventlogging.governance import rules, schemas
 from eventlogging.governance.files import read_text
-from eventlogging.governance.model import FOLDERS, Governance, SchemaFolder, field_of, meaning
+from eventlogging.governance.model import (
+    DEFAULT_FILL_DEFAULTS,
+    FOLDERS,
+    Governance,
+    SchemaFolder,
+    field_of,
+    meaning,
+)
 from eventlogging.governance.syntax import parse_json, parse_toml, plain
 from eventlogging.schema.names import name_problems
 from eventlogging.schema.version import Version
@@ -58,7 +65,7 @@ def rendered(governance: Governance) -> Iterator[tuple[str, str]]:
 
 
 def settings_table(folder: SchemaFolder) -> dict[str, Any]:
-    """Return what schema.toml says of a folder; what is empty is left out."""
+    """Return what schema.toml says of a folder; what is empty, or rarely said, is left out."""
     table: dict[str, Any] = {
         "title": folder.title,
         "description": folder.description,
@@ -67,6 +74,8 @@ def settings_table(folder: SchemaFolder) -> dict[str, Any]:
     }
     if folder.origins:
         table["origins"] = list(folder.origins)
+    if folder.fill_defaults != DEFAULT_FILL_DEFAULTS:
+        table["fill_defaults"] = folder.fill_defaults
     table["sampling"] = {"rate": float(folder.sampling_rate), "unit": folder.sampling_unit}
     if folder.privacy:
         table["privacy"] = {field_of(key): folder.privacy[key] for key in sorted(folder.privacy)}
@@ -102,7 +111,7 @@ def _says(root: Path, path: str, text: str) -> bool:
 
 _KNOWN = frozenset(
     {"title", "description", "owners", "producers", "origins", "sampling", "privacy"}
-    | {"revisions", "overrides"}
+    | {"fill_defaults", "revisions", "overrides"}
 )
 
 

@@ -122,16 +122,18 @@ class Intake:
             return Verdict(Outcome.SAMPLED_OUT, ready.name, ready.number, line, id)
         payload: dict[str, Any] = envelope.payload
         made: tuple[str, ...] = ()
+        fill = ready.fill_event
         if envelope.whole_body:
             payload = {key: payload[key] for key in payload if key not in ready.laid_off}
             if ready.meta:
                 payload, made = self._meta.fill(payload, ready.meta, id, context)
-            if ready.fill:
-                filled = ready.fill(payload)
-                if filled is None:
-                    case = Case(event, envelope, ready.schema, ready.version, context, index)
-                    return self._refusals.refuse(case, "event_too_large", (_FULL_OF_DEFAULTS,))
-                payload = filled
+            fill = ready.fill_body
+        if fill:
+            filled = fill(payload)
+            if filled is None:
+                case = Case(event, envelope, ready.schema, ready.version, context, index)
+                return self._refusals.refuse(case, "event_too_large", (_FULL_OF_DEFAULTS,))
+            payload = filled
         if not ready.gate.is_valid(payload):
             problems = ready.gate.problems(payload, ready.schema.privacy)
             case = Case(event, envelope, ready.schema, ready.version, context, index)

@@ -39,7 +39,9 @@ class Compiled:
 class Ready:
     """A published version with the settings in force, and its document compiled.
 
-    `back` is how many milliseconds before its receipt an event may be dated.
+    `fill_body` puts the defaults into an EventGate body, `fill_event` into what a capsule holds
+    (None: nothing is filled in). `back` is how many milliseconds before its receipt an event may
+    be dated.
     """
 
     schema: RegisteredSchema
@@ -50,7 +52,8 @@ class Ready:
     seal: Seal | None
     laid_off: tuple[str, ...]
     meta: tuple[str, ...]
-    fill: Fill | None
+    fill_body: Fill | None
+    fill_event: Fill | None
     back: int
     sampling_rate: float
     open_to_all: bool
@@ -138,7 +141,8 @@ class ReadySchemas:
             seal=self.seal_of(schema),
             laid_off=compiled.laid_off,
             meta=compiled.meta,
-            fill=compiled.fill,
+            fill_body=None if schema.fill_defaults == "never" else compiled.fill,
+            fill_event=compiled.fill if schema.fill_defaults == "always" else None,
             back=min(30, max(schema.keep_days - 1, 0)) * clock.DAY_MS,
             sampling_rate=schema.sampling_rate,
             open_to_all=schema.producers == "public" and not schema.origins,

@@ -226,6 +226,7 @@ def _stated(folder: SchemaFolder) -> dict[str, Any]:
         "privacy": dict(folder.privacy),
         "producers": folder.producers,
         "origins": list(folder.origins),
+        "fill_defaults": folder.fill_defaults,
     }
 
 

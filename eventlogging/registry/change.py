@@ -19,8 +19,8 @@ def change_settings(
 ) -> dict[str, tuple[Any, Any]]:
     """Put the stated settings in force and return field → (old, new) of those that changed.
 
-    Keys are title, description, owners, sampling {rate, unit}, privacy, producers, origins.
-    Raises UnknownSchema, SchemaRefused with every problem, StoreUnavailable.
+    Keys are title, description, owners, sampling {rate, unit}, privacy, producers, origins,
+    fill_defaults. Raises UnknownSchema, SchemaRefused with every problem, StoreUnavailable.
     """
     with database.write() as connection:
         counter.lock(connection)

@@ -44,6 +44,7 @@ def _folder(held: StoredSchema) -> SchemaFolder:
         privacy=settings.privacy,
         producers=settings.producers,
         origins=settings.origins,
+        fill_defaults=settings.fill_defaults,
         revisions={
             v.revision: str(v.version) for v in held.versions.values() if v.revision is not None
         },

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from eventlogging.governance.model import DEFAULT_FILL_DEFAULTS
 from eventlogging.schema.columns import ColumnPlan
 from eventlogging.schema.version import Version
 
@@ -48,6 +49,7 @@ class RegisteredSchema:
     plans: Mapping[int, ColumnPlan]
     revisions: Mapping[int, str]
     state: str = "published"  # published | deprecated | retired
+    fill_defaults: str = DEFAULT_FILL_DEFAULTS  # eventgate | always | never
 
 
 @dataclass(frozen=True)

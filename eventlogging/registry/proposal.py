@@ -8,10 +8,11 @@ from typing import Any
 
 from eventlogging.governance.model import Example
 
-_FIELDS = (
-    "version", "revision", "title", "description", "owners", "sampling", "privacy", "producers",
-    "origins", "examples", "override",
+_SETTINGS = (
+    "title", "description", "owners", "sampling", "privacy", "producers", "origins",
+    "fill_defaults",
 )  # fmt: skip
+_FIELDS = ("version", "revision", *_SETTINGS, "examples", "override")
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,13 @@ class Proposal:
     privacy: Any = None
     producers: Any = None
     origins: Any = None
+    fill_defaults: Any = None
     examples: Any = None
     override: Any = None
 
     def stated_settings(self) -> dict[str, Any]:
         """Return the settings that the proposal states, by name."""
-        names = ("title", "description", "owners", "sampling", "privacy", "producers", "origins")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in _SETTINGS if getattr(self, name) is not None}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the body that `proposal_of` reads as this proposal."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from eventlogging.governance.model import (
+    DEFAULT_FILL_DEFAULTS,
     DEFAULT_PRODUCERS,
     DEFAULT_RATE,
     DEFAULT_UNIT,
@@ -16,6 +17,7 @@ from eventlogging.governance.model import (
 
 UNITS = ("pageview", "session", "device")
 PRODUCERS = ("public", "token")
+FILL_DEFAULTS = ("eventgate", "always", "never")
 TREATMENTS = ("hmac", "drop")
 # The same forms and bounds as schema.toml has, so that what is registered can be exported.
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\Z")
@@ -39,6 +41,7 @@ class Settings:
     sampling_rate: float = DEFAULT_RATE
     sampling_unit: str = DEFAULT_UNIT
     privacy: Mapping[str, str] = field(default_factory=dict)
+    fill_defaults: str = DEFAULT_FILL_DEFAULTS
 
     def changes_to(self, other: Settings) -> dict[str, tuple[Any, Any]]:
         """Return field → (value here, value there) of all that differ."""
@@ -50,7 +53,7 @@ def merged(stated: Mapping[str, Any], current: Settings) -> tuple[Settings, list
     """Return `current` with what is stated over it, and everything wrong with what is stated.
 
     Keys of `stated`: title, description, owners, sampling {rate, unit}, privacy, producers,
-    origins. A wrong value is named and left out.
+    origins, fill_defaults. A wrong value is named and left out.
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
@@ -113,6 +116,13 @@ def _producers(value: Any) -> _Found:
         yield f"producers is 'public' or 'token', not {value!r}"
 
 
+def _fill_defaults(value: Any) -> _Found:
+    if value in FILL_DEFAULTS:
+        yield _Value("fill_defaults", value)
+    else:
+        yield f"fill_defaults is one of {', '.join(FILL_DEFAULTS)}, not {value!r}"
+
+
 def _origins(value: Any) -> _Found:
     if not isinstance(value, list | tuple):
         yield "origins is a list such as ['https://www.example.org']"
@@ -171,4 +181,5 @@ _READERS = {
     "privacy": _privacy,
     "producers": _producers,
     "origins": _origins,
+    "fill_defaults": _fill_defaults,
 }

@@ -76,6 +76,7 @@ def snapshot_of(connection: sa.Connection) -> Snapshot:
             plans={major: plan for major, (_, plan) in plans[row.name].items()},
             revisions={v.revision: text for text, v in known.items() if v.revision is not None},
             state=row.state,
+            fill_defaults=row.fill_defaults,
         )
     live, until = _tokens(connection)
     return Snapshot(number, schemas, live, until)

@@ -78,6 +78,7 @@ def stored_schema(connection: sa.Connection, name: str) -> StoredSchema | None:
         sampling_rate=row.sampling_rate,
         sampling_unit=row.sampling_unit,
         privacy=json.loads(row.privacy),
+        fill_defaults=row.fill_defaults,
     )
     return StoredSchema(
         name=name,

@@ -66,6 +66,7 @@ def _columns(settings: Settings) -> dict[str, Any]:
         "sampling_rate": settings.sampling_rate,
         "sampling_unit": settings.sampling_unit,
         "privacy": as_json(dict(settings.privacy)),
+        "fill_defaults": settings.fill_defaults,
     }
 
 

@@ -39,6 +39,7 @@ event_schema = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),  # published | deprecated | retired
     sa.Column("created_at", _TIME, nullable=False),
     sa.Column("updated_at", _TIME, nullable=False),
+    sa.Column("fill_defaults", sa.String(16), nullable=False, server_default="eventgate"),
 )
 
 schema_owner = sa.Table(

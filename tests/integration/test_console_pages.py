@@ -256,10 +256,22 @@ def test_a_schemas_page_says_all_that_is_registered(house: House) -> None:
         "/target replaced by a keyed hash", "team_click_1", "What was clicked.", "VARCHAR(64)",
         "FROM team_click_1", "1.1.0", "1.0.0", "first version", "more", "passes good",
         "is refused bad", "made with the first event", "team_click_invalid",
+        "filled into EventGate bodies, not into capsules",
     ):  # fmt: skip
         assert words in text, words
     assert ("SQLite" in text) or ("MariaDB" in text)
     check_clean(page)
+
+
+@pytest.mark.parametrize(
+    ("fill_defaults", "words"),
+    [("always", "filled into every event"), ("never", "never filled in")],
+)
+def test_a_schemas_page_says_which_events_get_defaults(
+    small_house: House, fill_defaults: str, words: str
+) -> None:
+    small_house.publish(fill_defaults=fill_defaults)
+    assert words in words_of(small_house.page("/schemas/Click"))
 
 
 def test_the_query_on_the_page_runs(house: House) -> None:

@@ -10,12 +10,14 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import uvicorn
 
 from eventlogging.config import Config
 from eventlogging.ledger.proof import prove
+from eventlogging.registry.change import change_settings
 from eventlogging.registry.proposal import proposal_of
 from eventlogging.registry.publish import try_publish
 from tests.intake_server import IntakeServer, good, prepare, uvicorn_config
@@ -53,17 +55,21 @@ PAGE: dict[str, Any] = {
 }
 
 
+def publish(server: IntakeServer, name: str, **settings: Any) -> None:
+    proposal, problems = proposal_of(
+        name, {"schema": PAGE, "title": "Views", "owners": ["a@example.org"], **settings}
+    )
+    assert proposal is not None, problems
+    assert not try_publish(server.database, proposal, "tests").assessment.problems
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IntakeServer]:
     started = IntakeServer(
         tmp_path_factory.mktemp("eventgate") / "var",
         EVENTLOGGING_SEGMENT_BYTES="1",  # each commit its own segment: the disk is asked anew
     )
-    proposal, problems = proposal_of(
-        NAME, {"schema": PAGE, "title": "Views", "owners": ["a@example.org"], "version": "1.0.0"}
-    )
-    assert proposal is not None, problems
-    assert not try_publish(started.database, proposal, "tests").assessment.problems
+    publish(started, NAME, version="1.0.0")
     started.start()
     yield started
     started.stop()
@@ -160,6 +166,49 @@ def test_a_capsule_is_stored_as_it_was_sent(server: IntakeServer) -> None:
     event = view(id=id, dt="2026-11-22T00:00:00Z", request_id="r")
     assert server.post({"schema": NAME, "event": event, "id": id}).status == 201
     assert kept(server, id) == event
+
+
+def test_a_schema_may_want_its_defaults_in_capsules_and_beacons_too(server: IntakeServer) -> None:
+    name = "analytics/page/always"
+    publish(server, name, fill_defaults="always")
+    first, second, third = new_id(), new_id(), new_id()
+    made = {"dt": "2026-11-22T00:00:00Z", "request_id": "r"}
+    event = view(f"/{name}/1.0.0", id=first, **made)
+    assert server.post({"schema": name, "event": event, "id": first}).status == 201
+    query = quote(json.dumps({"schema": name, "event": event, "id": second}))
+    assert server.request("GET", f"/beacon/event?{query};").status == 204
+    assert server.post(view(f"/{name}/1.0.0", id=third)).status == 201
+    filled = {**event, "count": 1, "box": {"unit": "px"}}
+    assert kept(server, first) == kept(server, second) == filled
+    assert kept(server, third)["count"] == 1
+    server.loader.drain()
+    rows = server.query("SELECT event_count AS n, event_box_unit AS u FROM analytics_page_always_1")
+    assert [dict(row) for row in rows] == [{"n": 1, "u": "px"}] * 3
+
+
+def test_a_schema_may_want_no_defaults_in_eventgate_bodies(server: IntakeServer) -> None:
+    name = "analytics/page/never"
+    publish(server, name, fill_defaults="never")
+    id = new_id()
+    assert server.post({**view(f"/{name}/1.0.0", id=id), "box": {}}).status == 201
+    event = kept(server, id)
+    assert "count" not in event
+    assert event["box"] == {}
+    assert event["meta"]["dt"].endswith("Z"), "what is made in meta is no default"
+
+
+def test_a_change_of_which_events_get_defaults_is_seen_while_serving(server: IntakeServer) -> None:
+    name = "analytics/page/changed"
+    publish(server, name)
+
+    def count() -> Any:
+        id = new_id()
+        assert server.post(view(f"/{name}/1.0.0", id=id)).status == 201
+        return kept(server, id).get("count")
+
+    assert count() == 1
+    change_settings(server.database, name, "tests", fill_defaults="never")
+    wait_until(lambda: count() is None, 15)
 
 
 def test_a_refusal_shows_what_was_sent(server: IntakeServer) -> None:

@@ -501,6 +501,7 @@ def test_applying_twice_changes_nothing_the_second_time(database: Database) -> N
             versions={"1.0.0": ONE, "1.1.0": TWO},
             revisions={5: "1.0.0"},
             privacy={"/page": "hmac"},
+            fill_defaults="always",
             examples=(Example("a.pass.json", True, {"page": "x"}),),
         ),
         default={"window": 5},
@@ -532,12 +533,30 @@ def test_what_was_published_by_hand_is_exported_and_applied_elsewhere(
 
 def test_the_folder_wins_over_settings_in_the_database(database: Database) -> None:
     apply(database, governance(folder()), "ops")
-    change_settings(database, "Edit", "pm", sampling={"rate": 0.5}, owners=["b@example.org"])
+    change_settings(
+        database, "Edit", "pm", sampling={"rate": 0.5}, owners=["b@example.org"],
+        fill_defaults="never",
+    )  # fmt: skip
     done = apply(database, governance(folder()), "ops")
     assert any("sampling_rate 0.5 → 1.0" in line for line in done)
     assert any("owners b@example.org → owner@example.org" in line for line in done)
+    assert "Edit: fill_defaults never → eventgate" in done
     with database.read() as connection:
-        assert audit.entries(connection)[0].detail["owners"]["new"] == OWNERS
+        detail = audit.entries(connection)[0].detail
+    assert detail["owners"]["new"] == OWNERS
+    assert detail["fill_defaults"] == {"old": "never", "new": "eventgate"}
+
+
+def test_a_folder_is_written_back_as_it_was_applied(database: Database, tmp_path: Path) -> None:
+    never = folder("Never", fill_defaults="never")
+    write_governance(tmp_path / "a", governance(folder(), never))
+    apply(database, read_governance(tmp_path / "a"), "ops")
+    write_governance(tmp_path / "b", registry_governance(database))
+    for name in ("Edit", "Never"):
+        path = f"schemas/{name}/schema.toml"
+        assert (tmp_path / "a" / path).read_text() == (tmp_path / "b" / path).read_text()
+    assert write_governance(tmp_path / "a", registry_governance(database)) == []
+    assert read_snapshot(database).schemas["Never"].fill_defaults == "never"
 
 
 def test_a_version_that_differs_from_what_is_published_is_an_error(database: Database) -> None:

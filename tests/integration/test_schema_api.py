@@ -92,6 +92,7 @@ def test_a_schema_is_published_and_read_back(client: FlaskClient) -> None:
         "owners": ["owner@example.org"],
         "sampling": {"rate": 1.0, "unit": "pageview"},
         "producers": "public",
+        "fill_defaults": "eventgate",
         "tables": {"valid": {"1": "Edit_1"}, "invalid": "Edit_invalid", "view": "Edit"},
         "links": {
             "schema": "/v1/schemas/Edit",
@@ -99,6 +100,23 @@ def test_a_schema_is_published_and_read_back(client: FlaskClient) -> None:
             "latest": "/v1/schemas/Edit/latest",
         },
     }
+
+
+def test_which_events_get_defaults_is_set_with_a_version_or_alone(client: FlaskClient) -> None:
+    def in_force() -> Any:
+        return (client.get("/v1/schemas/Edit").json or {}).get("fill_defaults")
+
+    assert post(client, "Edit?publish=true", {**BODY, "fill_defaults": "always"}).status_code == 201
+    assert in_force() == "always"
+    assert post(client, "Edit?publish=true").status_code == 200
+    assert in_force() == "always"
+    assert post(client, "Edit?publish=true", {**BODY, "fill_defaults": "never"}).status_code == 200
+    assert in_force() == "never"
+    wrong = post(client, "Edit?publish=true", {**BODY, "fill_defaults": "yes"})
+    assert wrong.status_code == 400
+    assert wrong.json is not None
+    assert wrong.json["problems"] == ["fill_defaults is one of eventgate, always, never, not 'yes'"]
+    assert in_force() == "never"
 
 
 def test_a_name_may_be_a_path(client: FlaskClient) -> None:

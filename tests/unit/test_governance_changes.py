@@ -48,6 +48,7 @@ def test_every_setting_of_a_schema_is_told(old: Governance) -> None:
         privacy={"/userId": "hmac", "/page/id": "drop"},
         producers="token",
         origins=("https://example.org",),
+        fill_defaults="always",
         revisions={7: "1.0.0"},
         versions={"1.0.0": {**first, "title": "T"}, "1.10.0": first, "1.9.0": first},
         examples=(
@@ -61,6 +62,7 @@ def test_every_setting_of_a_schema_is_told(old: Governance) -> None:
         'Clicks: owners: added "b@example.org"; removed "a@example.org"',
         'Clicks: producers "public" → "token"',
         'Clicks: origins: added "https://example.org"',
+        'Clicks: fill_defaults "eventgate" → "always"',
         "Clicks: sampling rate 1.0 → 0.1",
         'Clicks: sampling unit "pageview" → "device"',
         "Clicks: privacy of /page/id kept as sent → drop",

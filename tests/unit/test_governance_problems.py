@@ -74,6 +74,14 @@ ALONE: dict[str, tuple[dict[str, Any], str]] = {
         {SCHEMA: SETTINGS + '[sampling]\nunit = "session"\nrate = 10\n'},
         f"{SCHEMA}:6: `sampling.rate` is 10; it should be a number from 0 to 1",
     ),
+    "which events get defaults": (
+        {SCHEMA: SETTINGS + 'fill_defaults = "often"\n'},
+        f'{SCHEMA}:4: `fill_defaults` is "often"; it should be "eventgate", "always" or "never"',
+    ),
+    "defaults as yes or no": (
+        {SCHEMA: SETTINGS + "fill_defaults = true\n"},
+        f'{SCHEMA}:4: `fill_defaults` is true; it should be "eventgate", "always" or "never"',
+    ),
     "not a number at all": (
         {SCHEMA: SETTINGS + "[sampling]\nrate = nan\n"},
         f"{SCHEMA}:5: `sampling.rate` is nan; use a finite number",

@@ -22,7 +22,7 @@ from eventlogging.governance.model import (
     pointer_of,
 )
 from eventlogging.governance.read import read_governance
-from eventlogging.governance.write import write_governance
+from eventlogging.governance.write import settings_table, write_governance
 from tests.unit.governance_folders import SETTINGS, everything, folder, one_schema
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +36,7 @@ FULL: dict[str, Any] = {
     "consented = 2026-11-22\n",
     "schemas/a/b-c.d/schema.toml": SETTINGS
     + 'revisions = { "12" = "1.0.0", "3" = "1.0.0" }\norigins = ["https://example.org"]\n'
+    'fill_defaults = "always"\n'
     '[privacy]\nuserId = "hmac"\n"/page/id" = "drop"\n[sampling]\nrate = 0\nunit = "device"\n',
     "schemas/a/b-c.d/1.0.0.json": one_schema()["schemas/Clicks/1.0.0.json"],
 }  # fmt: skip
@@ -50,6 +51,7 @@ def test_what_is_written_reads_as_the_same(tmp_path: Path) -> None:
     again = read_governance(tmp_path / "b")
     assert again == governance
     assert again.schemas["a/b-c.d"].privacy == {"/userId": "hmac", "/page/id": "drop"}
+    assert again.schemas["a/b-c.d"].fill_defaults == "always"
     assert again.documents["purge", "Clicks.toml"]["extension"]["until"] == "2027-03-31"  # type: ignore[index]
     assert write_governance(tmp_path / "b", again) == []
 
@@ -78,6 +80,18 @@ def test_only_files_that_say_something_else_are_written(tmp_path: Path) -> None:
         "schemas/Clicks/schema.toml"
     }
     assert read_governance(root).schemas["Clicks"].sampling_rate == 0.5
+
+
+def test_which_events_get_defaults_is_written_where_it_is_not_the_usual(tmp_path: Path) -> None:
+    stated = SETTINGS + 'fill_defaults = "eventgate"\n'
+    governance = read_governance(folder(tmp_path, one_schema(settings=stated)))
+    assert governance.schemas["Clicks"].fill_defaults == "eventgate"
+    assert write_governance(tmp_path, governance) == []
+    assert "fill_defaults" not in settings_table(governance.schemas["Clicks"])
+    never = replace(governance.schemas["Clicks"], fill_defaults="never")
+    (path,) = write_governance(tmp_path, replace(governance, schemas={"Clicks": never}))
+    assert 'fill_defaults = "never"' in path.read_text()
+    assert read_governance(tmp_path).schemas["Clicks"] == never
 
 
 def test_nothing_is_removed(tmp_path: Path) -> None:

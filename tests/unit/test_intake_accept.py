@@ -251,6 +251,49 @@ def test_a_page_of_another_origin_may_not_send() -> None:
     assert one(judge, GOOD).outcome is Outcome.VALID, "servers send no origin"
 
 
+@pytest.mark.parametrize(
+    ("fill_defaults", "capsule", "body"),
+    [("eventgate", {}, {"a": 1}), ("always", {"a": 1}, {"a": 1}), ("never", {}, {})],
+)
+def test_the_schema_says_which_events_get_its_defaults(
+    fill_defaults: str, capsule: dict[str, Any], body: dict[str, Any]
+) -> None:
+    document = {"type": "object", "properties": {"a": {"type": "integer", "default": 1}}}
+    judge = intake(registered("Filled", {"1.0.0": document}, fill_defaults=fill_defaults))
+    assert kept(one(judge, {"schema": "Filled", "event": {}}))["event"] == capsule
+    assert kept(one(judge, {"$schema": "/Filled/1.0.0"}))["event"] == body
+    there = {"a": 5}
+    assert kept(one(judge, {"schema": "Filled", "event": there}))["event"] == there
+
+
+def test_a_default_makes_a_capsule_valid_and_is_sealed() -> None:
+    document = {
+        "type": "object",
+        "required": ["user"],
+        "properties": {"user": {"type": "string", "default": "nobody"}},
+    }
+    settings = {"privacy": {"/user": "hmac"}}
+    event = {"schema": "Filled", "event": {}}
+    usual = intake(registered("Filled", {"1.0.0": document}, **settings))
+    assert one(usual, event).code == "missing_field"
+    judge = intake(registered("Filled", {"1.0.0": document}, fill_defaults="always", **settings))
+    line = kept(one(judge, event))
+    assert line["outcome"] == "valid"
+    assert "nobody" not in json.dumps(line)
+    assert len(line["event"]["user"]) > 20
+
+
+def test_defaults_that_make_a_capsule_too_large_are_refused() -> None:
+    document = {"type": "object", "properties": {"a": {"$ref": "#", "default": {}}}}
+    judge = intake(registered("Filled", {"1.0.0": document}, fill_defaults="always"))
+    verdict = one(judge, {"schema": "Filled", "event": {}})
+    assert (verdict.code, kept(verdict)["raw"]) == (
+        "event_too_large",
+        '{"schema":"Filled","event":{}}',
+    )
+    assert one(judge, {"schema": "Filled", "event": {"a": 1}}).code == "type_mismatch"
+
+
 def test_a_retired_schema_takes_nothing() -> None:
     assert one(intake(registered(state="retired")), GOOD).code == "schema_retired"
 

@@ -31,10 +31,14 @@ def test_every_problem_is_named_at_once() -> None:
         "privacy": {"a": "hide"},
         "producers": "anyone",
         "origins": ["https://b.org/path"],
+        "fill_defaults": "often",
         "colour": "red",
     }
     settings, problems = merged(stated, BLANK)
-    for word in ("title", "nobody", "rate", "unit", "every", "hide", "anyone", "path", "colour"):
+    named = (
+        "title", "nobody", "rate", "unit", "every", "hide", "anyone", "path", "often", "colour",
+    )  # fmt: skip
+    for word in named:
         assert any(word in problem for problem in problems), word
     assert settings.title == "Edits"
 
@@ -50,6 +54,7 @@ def test_every_problem_is_named_at_once() -> None:
         {"sampling": {"unit": []}}, {"privacy": []}, {"privacy": {"a": None}},
         {"privacy": {"a": "hmac", "/a": "drop"}}, {"producers": None}, {"producers": []},
         {"origins": "https://b.org"}, {"origins": ["b.org"]}, {"origins": [1]},
+        {"fill_defaults": None}, {"fill_defaults": True}, {"fill_defaults": ["always"]},
     ],
 )  # fmt: skip
 def test_a_setting_of_the_wrong_form_is_a_problem(stated: dict[str, object]) -> None:
