@@ -96,16 +96,145 @@ schema_column = sa.Table(
     sa.Column("length", sa.Integer),
 )
 
+# What people ask to have registered: from the first draft to its end. `body` is JSON, the proposal
+# as `registry.proposal` reads it; `answers` is JSON, what the proposer says to `request.md`.
+# `revision` counts the edits, so that of two people who edit at once the second is told.
 proposal = sa.Table(
     "proposal",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("schema", _NAME, nullable=False, index=True),
-    sa.Column("version", sa.String(32), nullable=False),
-    sa.Column("body", _LONG, nullable=False),  # JSON: the proposal as it came
-    sa.Column("state", sa.String(16), nullable=False),  # proposed | published | withdrawn
-    sa.Column("proposed_at", _TIME, nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),  # computed; "" where it cannot be yet
+    sa.Column("body", _LONG, nullable=False),
+    # draft | proposed | returned | approved | published | withdrawn
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("proposed_at", _TIME, nullable=False),  # of a draft: when it was begun
     sa.Column("proposed_by", sa.String(191), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("updated_at", _TIME, nullable=False, server_default=""),
+    sa.Column("updated_by", sa.String(191), nullable=False, server_default=""),
+    sa.Column("answers", _LONG),
+    sa.Column("reviewer", sa.String(191)),  # whose turn it is
+    sa.Column("assigned_at", _TIME),
+    sa.Column("reminded_at", _TIME),
+)
+
+proposal_revision = sa.Table(
+    "proposal_revision",
+    metadata,
+    sa.Column("proposal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Column("who", sa.String(191), nullable=False),
+    sa.Column("body", _LONG, nullable=False),
+)
+
+# The thread of a proposal: comments and all that happened to it.
+proposal_event = sa.Table(
+    "proposal_event",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("proposal", sa.Integer, nullable=False, index=True),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Column("who", sa.String(191), nullable=False),
+    # edit | comment | propose | assign | remind | hand_over | return | approve | publish | withdraw
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("text", _LONG, nullable=False),
+)
+
+person = sa.Table(
+    "person",
+    metadata,
+    sa.Column("email", sa.String(191), primary_key=True),  # case-folded
+    sa.Column("name", sa.String(191), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),  # admin | analyst | viewer
+    sa.Column("state", sa.String(16), nullable=False),  # invited | active | disabled
+    sa.Column("password", sa.String(255)),  # argon2, or none: another way of signing in
+    sa.Column("subject", sa.String(255), unique=True),  # of the OpenID provider
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("seen_at", _TIME),
+    sa.Column("away_until", sa.String(10)),  # the last day out of office
+)
+
+person_session = sa.Table(
+    "person_session",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),  # SHA-256, hex
+    sa.Column("email", sa.String(191), nullable=False, index=True),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("expires_at", _TIME, nullable=False, index=True),
+)
+
+# Failed attempts to sign in, by account: no address of anybody is kept.
+sign_in_failure = sa.Table(
+    "sign_in_failure",
+    metadata,
+    sa.Column("email", sa.String(191), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("last_at", _TIME, nullable=False),
+)
+
+reviewer_invitation = sa.Table(
+    "reviewer_invitation",
+    metadata,
+    sa.Column("email", sa.String(191), primary_key=True),
+    sa.Column("schema", _NAME, nullable=False),  # whose first valid event was the occasion
+    sa.Column("invited_at", _TIME, nullable=False),
+    sa.Column("answer", sa.String(16)),  # yes | no
+    sa.Column("answered_at", _TIME),
+)
+
+# Owners that cannot be reached.
+owner_trouble = sa.Table(
+    "owner_trouble",
+    metadata,
+    sa.Column("schema", _NAME, primary_key=True),
+    sa.Column("email", sa.String(191), primary_key=True),
+    sa.Column("reason", sa.String(16), nullable=False),  # bounced | disabled
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("owners_asked_at", _TIME),
+    sa.Column("reviewers_asked_at", _TIME),
+)
+
+# Mail on its way: written in the transaction that decides on it, sent by the jobs process.
+mail = sa.Table(
+    "mail",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String(191), nullable=False, unique=True),  # what must be said once
+    sa.Column("message_id", sa.String(191), nullable=False),
+    sa.Column("recipient", sa.String(191), nullable=False, index=True),
+    sa.Column("subject", sa.String(500), nullable=False),
+    sa.Column("text", _LONG, nullable=False),
+    sa.Column("html", _LONG, nullable=False),
+    sa.Column("images", _LONG, nullable=False),  # JSON: content id → base64 PNG
+    sa.Column("headers", _LONG, nullable=False),  # JSON: more headers
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("due_at", _TIME, nullable=False, index=True),  # not before
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # waiting | sending | sent | failed
+    sa.Column("sent_at", _TIME),
+    sa.Column("trouble", sa.String(500), nullable=False),
+)
+
+# What test keys sent: shown live, outside of every sum, and gone after a day.
+test_event = sa.Table(
+    "test_event",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("segment", sa.String(100), nullable=False),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+    sa.Column("index", sa.Integer, nullable=False),
+    sa.Column("received", sa.String(24), nullable=False, index=True),
+    sa.Column("key_name", sa.String(191), nullable=False),
+    sa.Column("schema", _NAME, nullable=False, index=True),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),  # valid | invalid
+    sa.Column("code", sa.String(32), nullable=False),
+    sa.Column("errors", _LONG, nullable=False),  # JSON
+    sa.Column("event", _LONG, nullable=False),  # JSON, sealed where it could be
+    sa.UniqueConstraint("segment", "offset", "index", name="test_event_place"),
 )
 
 governance = sa.Table(
@@ -146,6 +275,9 @@ sign_in_link = sa.Table(
     sa.Column("created_at", _TIME, nullable=False),
     sa.Column("expires_at", _TIME, nullable=False),
     sa.Column("used_at", _TIME),
+    # bin/run's link makes the first admin; others are for one person
+    sa.Column("purpose", sa.String(16), nullable=False, server_default="admin"),  # | invite | reset
+    sa.Column("email", sa.String(191)),
 )
 
 checkpoint = sa.Table(

@@ -1,0 +1,1 @@
+"""Mail: queued in the transaction that decides on it, sent by the jobs process."""

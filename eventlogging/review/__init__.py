@@ -1,0 +1,1 @@
+"""The life of a schema before it is published: drafts, evidence, reviewers, decisions."""
