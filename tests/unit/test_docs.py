@@ -195,6 +195,7 @@ def test_every_dependency_has_its_reason() -> None:
 @pytest.mark.parametrize("path", sorted((DOCS / "decisions").glob("*.md")), ids=ids)
 def test_a_decision_is_short_and_says_what_was_given_up(path: Path) -> None:
     page = text(path)
-    assert len(page.splitlines()) <= MOST_LINES
+    prose = [line for line in page.splitlines() if not line.startswith("|")]  # tables may be long
+    assert len(prose) <= MOST_LINES
     assert page.startswith(f"# {path.name[:4]} ")
     assert all(f"**{part}.**" in page for part in ("Context", "Choice", "What we gave up"))
