@@ -30,6 +30,7 @@ setup(
     packages=find_packages(include=["eventlogging", "eventlogging.*"]),
     package_data={
         "eventlogging": ["store/migrations/script.py.mako", "governance/metaschemas/*.json"],
+        "eventlogging.reports": ["templates/*.html", "templates/*.txt"],
         "eventlogging.console": ["templates/*.html", "static/*.*", "static/vendor/*"],
     },
     cmdclass={"build_py": BuildWithStarter},
@@ -41,10 +42,14 @@ setup(
         "apscheduler>=3.11,<4",
         "click>=8.1",
         "flask>=3.0",
+        "graphitesend>=0.10",
         "httptools>=0.6",
         "jsonschema[format-nongpl]>=4.23",
         "jsonschema-rs>=0.60",
+        "matplotlib>=3.8",
+        "nagiosplugin>=1.3",
         "orjson>=3.10",
+        "prometheus-client>=0.20",
         "pymysql>=1.1",
         "requests>=2.31",
         "ruamel.yaml>=0.18",
@@ -80,5 +85,10 @@ setup(
             "types-requests",
         ],
     },
-    entry_points={"console_scripts": ["eventlogging = eventlogging.cli.main:main"]},
+    entry_points={
+        "console_scripts": [
+            "eventlogging = eventlogging.cli.main:main",
+            "check_eventlogging = eventlogging.cli.nagios:main",
+        ]
+    },
 )

@@ -9,14 +9,18 @@ Relative paths that the environment does not give count from the file's folder.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
 from eventlogging.errors import ConfigError
 
+_SMTP_PORTS = {"starttls": 587, "ssl": 465, "none": 25}
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _DEEPEST = 200  # orjson writes no more than 254 levels, and a line of the log adds some
 
 
@@ -46,6 +50,19 @@ class Config:
         secret=True,
     )
     public_url: str = _setting("", "the address people use; empty: http:// and the listen address")
+    oidc_issuer: str = _setting(
+        "", "the OpenID provider's issuer, such as https://login.example.org; empty: passwords only"
+    )
+    oidc_client_id: str = _setting("", "the name under which the OpenID provider knows us")
+    oidc_client_secret: str = _setting("", "our secret at the OpenID provider", secret=True)
+    oidc_domains: str = _setting(
+        "",
+        "e-mail domains, comma-separated, whose people may come in by the OpenID provider; "
+        "empty: only who was invited",
+    )
+    oidc_role: str = _setting(
+        "viewer", "role of people of these domains at their first sign-in: viewer or analyst"
+    )
     max_body_bytes: int = _setting(4 * 1024 * 1024, "largest request body, after decompression")
     max_event_bytes: int = _setting(256 * 1024, "largest single event")
     max_batch: int = _setting(2000, "most events in one request")
@@ -67,6 +84,32 @@ class Config:
         False, "load by LOAD DATA LOCAL where the MariaDB or MySQL server allows it"
     )
     load_seconds: float = _setting(0.2, "longest time that an event waits for others to be loaded")
+    smtp_host: str = _setting(
+        "", "mail server that takes our mail; empty: mails become files in the data folder's outbox"
+    )
+    smtp_port: int = _setting(0, "its port; 0: 587, with ssl 465, with none 25")
+    smtp_security: str = _setting(
+        "starttls", "starttls, ssl or none; a certificate that cannot be verified is refused"
+    )
+    smtp_user: str = _setting("", "name to sign in to the mail server with; empty: no sign-in")
+    smtp_password: str = _setting("", "password of that name", secret=True)
+    mail_from: str = _setting(
+        "EventLogging <eventlogging@localhost>",
+        "the sender of mails: an address, or Name <address>",
+    )
+    mail_per_hour: int = _setting(
+        20, "most mails an hour to one person; what is more waits and goes out as one mail"
+    )
+    webhook_secret: str = _setting(
+        "", "key that signs the calls of webhooks; empty: they are not signed", secret=True
+    )
+    webhook_private: bool = _setting(
+        False, "whether webhooks may be called at private addresses, and without https"
+    )
+    graphite: str = _setting(
+        "", "host or host:port of Graphite's Carbon, to which each minute's figures go; empty: none"
+    )
+    graphite_prefix: str = _setting("eventlogging", "what all paths in Graphite begin with")
 
     @property
     def url(self) -> str:
@@ -78,6 +121,11 @@ class Config:
         """`listen` as (host, port)."""
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port)
+
+    @property
+    def smtp_address(self) -> tuple[str, int]:
+        """The mail server as (host, port); the host is empty where none is set."""
+        return self.smtp_host, self.smtp_port or _SMTP_PORTS[self.smtp_security]
 
     @property
     def effective_database_url(self) -> str:
@@ -170,3 +218,36 @@ def _check(config: Config) -> None:
         raise ConfigError(f"EVENTLOGGING_LISTEN: port {port} is outside 0–65535")
     if not 1 <= config.max_depth <= _DEEPEST:
         raise ConfigError(f"EVENTLOGGING_MAX_DEPTH: {config.max_depth} is outside 1–{_DEEPEST}")
+    _check_mail(config)
+    _check_oidc(config)
+
+
+def _check_mail(config: Config) -> None:
+    if config.smtp_security not in _SMTP_PORTS:
+        raise ConfigError(
+            f"EVENTLOGGING_SMTP_SECURITY: {config.smtp_security!r} is none of "
+            f"{', '.join(_SMTP_PORTS)}"
+        )
+    if not 0 <= config.smtp_port <= 65535:
+        raise ConfigError(f"EVENTLOGGING_SMTP_PORT: {config.smtp_port} is outside 0–65535")
+    if config.mail_per_hour < 1:
+        raise ConfigError(f"EVENTLOGGING_MAIL_PER_HOUR: {config.mail_per_hour} is less than 1")
+    if not _ADDRESS.fullmatch(parseaddr(config.mail_from)[1]):
+        raise ConfigError(
+            f"EVENTLOGGING_MAIL_FROM: {config.mail_from!r} is no address, such as "
+            "EventLogging <events@example.org>"
+        )
+
+
+def _check_oidc(config: Config) -> None:
+    issuer = config.oidc_issuer
+    is_local = issuer.startswith(("http://localhost", "http://127.0.0.1", "http://[::1]"))
+    if issuer and not issuer.startswith("https://") and not is_local:
+        raise ConfigError(f"EVENTLOGGING_OIDC_ISSUER: {issuer!r} does not begin with https://")
+    if issuer and not config.oidc_client_id:
+        raise ConfigError("EVENTLOGGING_OIDC_CLIENT_ID: the OpenID provider wants to know it")
+    if config.oidc_role not in ("viewer", "analyst"):
+        raise ConfigError(
+            f"EVENTLOGGING_OIDC_ROLE: {config.oidc_role!r} is neither viewer nor analyst; "
+            "admins are made by admins"
+        )

@@ -14,8 +14,9 @@ from eventlogging.cli.paint import harmless, paint
 from eventlogging.errors import EventLoggingError
 from eventlogging.jobs import claims
 from eventlogging.jobs.claims import Run
+from eventlogging.jobs.not_yet import NotYet
 from eventlogging.jobs.runner import perform
-from eventlogging.jobs.table import JOBS, Job, last_day
+from eventlogging.jobs.table import JOBS, Every, Job, last_day
 from eventlogging.platform import open_platform
 from eventlogging.store.migrate import migrate
 
@@ -48,17 +49,21 @@ def list_jobs(as_json: bool) -> None:
 @job.command("run", epilog="Example:  eventlogging job run ledger-proof --for 2026-11-22")
 @click.argument("name", type=click.Choice([known.name for known in JOBS]))
 @click.option("--for", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY",
-              help="The day it is for (UTC); default: yesterday.")  # fmt: skip
+              help="The day it is for (UTC), of a daily job; default: yesterday.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run_job(name: str, day: datetime | None, as_json: bool) -> None:
-    """Run the job NAME now, even where it has run for that day before.
+    """Run the job NAME now, even where it has run for that day or moment before.
 
     Exit code 0: done; 1: it failed, found something wrong, or is running already.
     """
     known = next(known for known in JOBS if known.name == name)
     now = clock.now_ms()
+    if day is not None and isinstance(known.trigger, Every):
+        raise click.UsageError(f"{name} runs {known.trigger}, for the present; leave --for out")
     wanted = day.strftime("%Y-%m-%d") if day is not None else last_day(now)
-    if wanted > clock.day(now):
+    if isinstance(known.trigger, Every):
+        wanted = known.trigger.due(now)[-1]
+    if wanted[:10] > clock.day(now):
         raise click.UsageError(f"--for {wanted} lies in the future")
     with reported():
         platform = open_platform(config.load())
@@ -68,7 +73,10 @@ def run_job(name: str, day: datetime | None, as_json: bool) -> None:
             raise EventLoggingError(
                 f"{name} for {wanted} is running already; see eventlogging job list"
             )
-        perform(platform, known, claim)
+        try:
+            perform(platform, known, claim)
+        except NotYet as error:
+            raise EventLoggingError(f"{name} for {wanted} has to wait: {error}") from error
         run = claims.read(platform.database, name, known.slot(wanted))
         platform.database.close()
     if as_json:

@@ -7,15 +7,20 @@ import sys
 import click
 
 import eventlogging
+from eventlogging.cli.codegen import codegen
 from eventlogging.cli.demo import demo
 from eventlogging.cli.doctor import doctor
 from eventlogging.cli.governance import apply, check, diff, export, init
+from eventlogging.cli.graphite import graphite_schemas
 from eventlogging.cli.job import job
 from eventlogging.cli.ledger import ledger
+from eventlogging.cli.mail_test import mail
+from eventlogging.cli.report import report
 from eventlogging.cli.send import send
 from eventlogging.cli.serve import jobs, loader, serve, web
 from eventlogging.cli.tail import tail
 from eventlogging.cli.tokens import token
+from eventlogging.cli.users import user
 from eventlogging.errors import EventLoggingError
 
 
@@ -28,8 +33,9 @@ def cli() -> None:
 for command in (
     *(serve, web, loader, jobs),
     *(init, apply, export, check, diff),
-    *(send, tail, ledger, demo),
-    *(job, doctor, token),
+    *(send, tail, ledger, demo, codegen),
+    *(job, report, doctor, token, user, mail),
+    graphite_schemas,
 ):
     cli.add_command(command)
 

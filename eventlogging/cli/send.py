@@ -15,6 +15,7 @@ from eventlogging import config
 from eventlogging.cli.paint import harmless
 from eventlogging.cli.sender import Answer, Unreachable, post_events
 from eventlogging.errors import EventLoggingError
+from eventlogging.registry.tokens import TEST_PREFIX
 
 _PORTION = 500  # events in one request
 _COUNTS = ("accepted", "sampled_out", "suppressed")
@@ -38,8 +39,11 @@ _LISTS = ("ids", "invalid", "error")
 )
 @click.option("--id", "event_id", help="Id of the event; default: a new one.")
 @click.option("--url", help="Address of the collector; default: the one in the settings.")
-@click.option("--token", help="Token for schemas that only servers may send; "
-              "default: the admin token in the settings.")  # fmt: skip
+@click.option(
+    "--token",
+    help="Token for schemas that only servers may send, or a test key, with which events are "
+    "judged and not stored; default: the admin token in the settings.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the collector's answer.")
 def send(
     files: tuple[str, ...],
@@ -76,7 +80,8 @@ def send(
         raise click.ClickException(text) from error
     except EventLoggingError as error:
         raise click.ClickException(str(error)) from error
-    refused = _tell(answer, events, as_json=as_json)
+    is_test = (token or "").startswith(TEST_PREFIX)
+    refused = _tell(answer, events, as_json=as_json, is_test=is_test)
     sys.exit(1 if refused else 0)
 
 
@@ -176,7 +181,7 @@ def _together(answers: Sequence[Answer]) -> Answer:
     return Answer(statuses.pop() if len(statuses) == 1 else 207, body)
 
 
-def _tell(answer: Answer, events: Sequence[Any], *, as_json: bool) -> bool:
+def _tell(answer: Answer, events: Sequence[Any], *, as_json: bool, is_test: bool) -> bool:
     """Print what became of the events; return whether any was not taken."""
     refusals = answer.refusals()
     failed = answer.status not in (201, 202)
@@ -197,7 +202,9 @@ def _tell(answer: Answer, events: Sequence[Any], *, as_json: bool) -> bool:
     ]  # fmt: skip
     detail = f" ({', '.join(notes)})" if notes else ""
     click.echo(f"{taken} of {len(events)} accepted{detail}, {len(events) - taken} refused")
-    click.echo("eventlogging ledger")
+    if is_test:
+        click.echo("They came with a test key: shown live, and in no table and no sum.")
+    click.echo("eventlogging tail" if is_test else "eventlogging ledger")
     return failed
 
 

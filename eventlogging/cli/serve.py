@@ -28,12 +28,14 @@ from eventlogging.config import Config
 from eventlogging.console.app import create_app
 from eventlogging.errors import StoreUnavailable
 from eventlogging.governance.read import read_governance
-from eventlogging.jobs import runner
+from eventlogging.jobs import graphite, runner
+from eventlogging.jobs.mail_loop import delivering
 from eventlogging.loader.loader import Loader
 from eventlogging.platform import Platform, open_platform
 from eventlogging.registry.additions import additions
 from eventlogging.registry.apply import apply as apply_governance
 from eventlogging.registry.export import registry_governance
+from eventlogging.review.ownership import note_trouble
 from eventlogging.store.migrate import migrate
 
 _logger = logging.getLogger(__name__)
@@ -139,7 +141,9 @@ def jobs() -> None:
     platform = open_platform(settings.load())
     _wait_for_database(platform, stopped.is_set)
     if not stopped.is_set():
-        runner.run(platform, stopped)
+        graphite.start(platform, stopped)
+        with delivering(platform, note_trouble):
+            runner.run(platform, stopped)
 
 
 def loader_of(platform: Platform) -> Loader:

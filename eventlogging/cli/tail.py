@@ -35,6 +35,8 @@ def tail(
 ) -> None:
     """Show a line per event: when, what became of it, of which schema, and why not.
 
+    An event that came with a test key is marked: it is in no table and no sum.
+
     Reads the log alone, so it works without the database. What only the loader can see, a
     duplicate, is still valid here. Ctrl-C ends it.
     """
@@ -92,4 +94,6 @@ def _text(line: Line) -> str:
         parts += [harmless(problem.get("pointer") or "(event)") for problem in line.problems]
     elif line.code:
         parts.append(line.code)
+    if line.test_key:
+        parts.append(harmless(f"[test key {line.test_key}]"))
     return " ".join(parts)

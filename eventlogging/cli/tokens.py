@@ -27,7 +27,11 @@ def token() -> None:
     type=click.Choice(list(tokens.SCOPES)),
     help="What it opens: " + "; ".join(f"{k}: {v}" for k, v in tokens.SCOPES.items()),
 )
-@click.option("--days", type=click.IntRange(1, 36_500), help="Days it lives; default: for ever.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 36_500),
+    help=f"Days it lives; default: for ever, a test key {tokens.TEST_DAYS}.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the token as JSON.")
 def create(name: str, scopes: tuple[str, ...], days: int | None, as_json: bool) -> None:
     """Make a token called NAME and print it; it cannot be shown again."""

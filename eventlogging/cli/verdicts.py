@@ -20,6 +20,7 @@ class Line:
     """One event's verdict as the log keeps it; `received` in milliseconds.
 
     `schema` is what it is booked under; `claimed` what the sender named, where that differs.
+    `test_key` names the test key it came with: such an event is in no table and no sum.
     """
 
     received: int
@@ -30,6 +31,7 @@ class Line:
     id: str | None
     code: str
     problems: tuple[dict[str, Any], ...]
+    test_key: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as the JSON output shows it."""
@@ -42,6 +44,7 @@ class Line:
             "id": self.id,
             "code": self.code,
             "errors": list(self.problems),
+            "test_key": self.test_key or None,
         }
 
 
@@ -121,13 +124,14 @@ def _line(text: bytes) -> Line | None:
     schema = content["schema"]
     return Line(
         received=content["received"],
-        outcome=content["outcome"],
+        outcome=content["verdict"] if "test_key" in content else content["outcome"],
         schema=schema,
         claimed=content.get("claimed", schema),
         version=content["version"],
         id=content.get("id"),
         code=content.get("code", ""),
         problems=tuple(content.get("errors", ())),
+        test_key=content.get("test_key", ""),
     )
 
 

@@ -59,6 +59,12 @@ def unanswered() -> Answer:
     return _later("the disk does not answer; send the same again, with the same ids", 30)
 
 
+def no_test_key() -> Answer:
+    """Return 401: nothing was kept, for it was not meant for production."""
+    text = "this test key is not known, revoked or over; nothing was kept; make another one"
+    return plain_error(401, "unauthorized", text, (b"www-authenticate", b'Bearer realm="test"'))
+
+
 def _later(text: str, retry_after: int) -> Answer:
     retry = (b"retry-after", str(retry_after).encode())
     return plain_error(503, "unavailable", text, retry)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from eventlogging.intake.context import Context
 from eventlogging.registry.model import Snapshot
+from eventlogging.registry.tokens import TEST, TEST_PREFIX
 
 OPT_OUT_COOKIE = "eventlogging_opt_out"
 _WANTED = {
@@ -42,13 +43,15 @@ def context_of(
     headers: dict[str, str], received: int, snapshot: Snapshot, admin_token: str
 ) -> Context:
     """Return the context of all events in a request."""
+    scopes, test_key = _rights(headers.get("authorization", ""), snapshot, admin_token)
     return Context(
         received=received,
         user_agent=headers.get("user-agent", ""),
         origin=headers.get("origin", ""),
-        scopes=_scopes(headers.get("authorization", ""), snapshot, admin_token),
+        scopes=scopes,
         opted_out=_opted_out(headers),
         request_id=headers.get("x-request-id", ""),
+        test_key=test_key,
     )
 
 
@@ -63,13 +66,26 @@ def media_type(headers: dict[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _scopes(authorization: str, snapshot: Snapshot, admin_token: str) -> frozenset[str]:
-    kind, _, secret = authorization.partition(" ")
-    if kind.lower() != "bearer" or not secret:
-        return frozenset()
+def names_test_key(headers: dict[str, str]) -> bool:
+    """Whether a request comes with what looks like a test key, good or not."""
+    return "authorization" in headers and _secret(headers["authorization"]).startswith(TEST_PREFIX)
+
+
+def _rights(authorization: str, snapshot: Snapshot, admin_token: str) -> tuple[frozenset[str], str]:
+    """Return the scopes of a request's token, and its name if it is a test key."""
+    secret = _secret(authorization)
+    if not secret:
+        return frozenset(), ""
     if admin_token and hmac.compare_digest(secret.encode(), admin_token.encode()):
-        return frozenset({"admin"})
-    return snapshot.tokens.get(hashlib.sha256(secret.encode()).hexdigest(), frozenset())
+        return frozenset({"admin"}), ""
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    scopes = snapshot.tokens.get(digest, frozenset())
+    return scopes, snapshot.test_keys[digest] if TEST in scopes else ""
+
+
+def _secret(authorization: str) -> str:
+    kind, _, secret = authorization.partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else ""
 
 
 def _opted_out(headers: dict[str, str]) -> bool:

@@ -32,7 +32,7 @@ def holder_of(request: Request, parts: Parts) -> Holder | None:
     if scheme.lower() != "bearer" or not secret:
         return None
     if tokens.is_admin_token(parts.config.admin_token, secret):
-        return Holder("admin token", frozenset(tokens.SCOPES))
+        return Holder("admin token", frozenset(tokens.SCOPES) - {tokens.TEST})
     with parts.database.read() as connection:
         known = tokens.find(connection, secret)
     return Holder(f"token {known.name}", known.expanded) if known else None

@@ -19,6 +19,7 @@ from eventlogging.registry.model import RegisteredSchema, Snapshot
 from eventlogging.registry.proposal import proposal_of
 from eventlogging.registry.publish import try_propose, try_publish
 from eventlogging.registry.snapshot import schemas_in_force
+from eventlogging.review.drafts import receive
 
 _LIKE_A_VERSION = re.compile(r"[0-9.]+\Z|latest\Z", re.ASCII)
 _STALE_SECONDS = 10.0  # an older one cannot say that something is not registered
@@ -137,6 +138,8 @@ def _propose(parts: Parts, name: str) -> Response:
         proposed = try_propose(parts.database, proposal, holder.who)
         found, created = proposed.assessment, proposed.id is not None
         kept = {"state": "proposed", "proposal": proposed.id} if created else {"state": "published"}
+        if proposed.id is not None:
+            receive(parts.database, proposed.id, base_url=parts.config.url)
     view = found.as_dict(dialect)
     if found.problems:
         return answer(400, "refused", **view)

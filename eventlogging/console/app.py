@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from eventlogging.console import api, errors, pages
+from eventlogging.console import api, errors, metrics_page, pages
 from eventlogging.console.parts import Parts
 
 _HEADERS = {
@@ -16,8 +16,13 @@ _HEADERS = {
         "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
         "object-src 'none'"
     ),
+    "Permissions-Policy": (
+        "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
+        "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
+    ),
     "Cache-Control": "no-store",
 }
+_HTTPS_ONLY = "max-age=31536000"  # for this host; others of the domain are not ours to decide
 
 
 def create_app(parts: Parts) -> Flask:
@@ -28,7 +33,10 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(api.blueprint(parts))
     errors.register(app)
     pages.register(app, parts)
+    metrics_page.register(app, parts)
     app.after_request(_add_headers)
+    if parts.config.public_url.lower().startswith("https:"):
+        app.after_request(_add_https_only)
     return app
 
 
@@ -36,4 +44,10 @@ def _add_headers(response: Response) -> Response:
     """Add what makes browsers careful, where an answer does not say otherwise itself."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    return response
+
+
+def _add_https_only(response: Response) -> Response:
+    """Have browsers come by https alone from now on."""
+    response.headers.setdefault("Strict-Transport-Security", _HTTPS_ONLY)
     return response

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from flask import Flask, Response, render_template, request
+
+from eventlogging.console import who
+from eventlogging.errors import StoreUnavailable
 
 _HEADINGS = {
     400: "This request cannot be understood",
@@ -29,6 +34,8 @@ def _as_page(response: Response) -> Response:
         return response
     content = response.get_json(silent=True)
     problems = content.get("problems", []) if isinstance(content, dict) else []
+    with contextlib.suppress(StoreUnavailable):
+        who.roles()  # where this fails, it fails once, and the page is shown as to a stranger
     page = render_template(
         "error.html",
         heading=_HEADINGS.get(response.status_code, "The server could not do this"),

@@ -55,6 +55,7 @@ _REFUSED = {
     415: ("the Content-Type or Content-Encoding is not understood", JSON, "Refusals"),
     503: ("nothing was kept; send it again after Retry-After", JSON, "Errors"),
 }
+_NO_TEST_KEY = {401: ("a test key that is not known or is over; nothing was kept", JSON, "Errors")}
 _READY = {
     200: ("a probe was judged and written", JSON, "Status"),
     503: ("events cannot be kept now", JSON, "Errors"),
@@ -80,6 +81,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             201: ("every event is on disk, or was rightly left out", JSON, "Accepted"),
             202: ("hasty: the body was read; events are judged and stored later", JSON, "Object"),
             207: ("some events are on disk, the listed ones are refused", JSON, "Refusals"),
+            **_NO_TEST_KEY,
             **_REFUSED,
         },
         (
@@ -96,6 +98,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             204: ("kept, valid or not: see X-Event-Valid and X-Validation-Error", "", ""),
             503: _REFUSED[503],
             408: _REFUSED[408],
+            **_NO_TEST_KEY,
         },
     ),
     (routes.BEACON, "POST"): Operation(
@@ -104,6 +107,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             204: ("kept, valid or not: see X-Event-Valid and X-Validation-Error", "", ""),
             503: _REFUSED[503],
             408: _REFUSED[408],
+            **_NO_TEST_KEY,
         },
         body=dict.fromkeys(_EVENT_TYPES, _EVENTS),
     ),
@@ -188,13 +192,18 @@ PAGE = Operation(
     "A page for people",
     {
         200: ("the page, or a file of it", HTML, ""),
+        201: ("done; what was made is shown once", HTML, ""),
+        302: ("go on to the OpenID provider", HTML, ""),
         303: ("done; look there", HTML, ""),
         304: ("it has not changed", "", ""),
         400: ("a wrong parameter, or a form that is too old", HTML, ""),
         403: ("not open to whoever asks", HTML, ""),
         404: ("there is no such page", HTML, ""),
         410: ("the link was used", HTML, ""),
+        409: ("it cannot be done as things are", HTML, ""),
         413: ("the form is too large", HTML, ""),
+        429: ("too many attempts; see Retry-After", HTML, ""),
+        502: ("the OpenID provider gives no usable answer", HTML, ""),
     },
 )
 # What any address may answer; most come from the connection itself.

@@ -9,6 +9,9 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.console import charts, who
+from eventlogging.console.attention import Concern, for_person
+from eventlogging.console.charts import Chart
 from eventlogging.console.line_view import LineView, judged, label_count, share_text
 from eventlogging.console.parts import Parts
 from eventlogging.console.teaching import first_steps
@@ -17,7 +20,7 @@ from eventlogging.ledger.lag import ParkedTable, read_lag, read_parked
 from eventlogging.ledger.reading import LineOfTruth, lines_of_truth, total
 from eventlogging.ledger.sentence import grouped
 from eventlogging.registry.model import Snapshot
-from eventlogging.store.fixed import ledger
+from eventlogging.store.fixed import event_schema, ledger
 
 SORTS = {
     "schema": "Schema", "sent": "Sent", "valid": "Valid", "invalid": "Invalid",
@@ -29,16 +32,17 @@ _MOST_ROWS = 100
 _MOST_CONCERNS = 20
 _INVALID_PERCENT, _INVALID_LEAST = 5, 20  # from when on a share of invalid events is worth a word
 _LAG_SECONDS = 300
+_NEW_DAYS, _MOST_NEW = 14, 8
+BARS = {"hour": 24, "day": 14}
 
 
 @dataclass(frozen=True)
-class Concern:
-    """One thing that needs attention: what it is, what to do, and where to look."""
+class NewSchema:
+    """A schema that was published a short while ago; `since` is ISO time."""
 
-    kind: str
-    fact: str
-    advice: str
-    schema: str | None = None
+    name: str
+    title: str
+    since: str
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,18 @@ class Overview:
     concerns: list[Concern]
     more_concerns: int
     curl: str | None  # set where no event ever came
+    chart: Chart
+    new_schemas: list[NewSchema]
 
 
 def read_overview(
-    parts: Parts, snapshot: Snapshot, day: str | None, sort: str, *, signed_in: bool
+    parts: Parts, snapshot: Snapshot, day: str | None, sort: str, step: str = "hour"
 ) -> Overview:
-    """Return the overview of a day, None for today. Raises StoreUnavailable."""
+    """Return the overview of a day, None for today; `step` is of the chart, one of BARS.
+
+    Raises StoreUnavailable.
+    """
+    person = who.current()
     today = clock.day(clock.now_ms())
     chosen = day or today
     before = _shifted(chosen, -1)
@@ -73,6 +83,10 @@ def read_overview(
             curl = first_steps(connection, parts.config, snapshot)
         waiting = read_parked(connection)
         lag = _lag_concern(parts, connection)
+        chart = _chart(connection, step, chosen if day else None)
+        waits = for_person(connection, person)
+        new_schemas = _new_schemas(connection, snapshot)
+    signed_in = person is not None
     days = (
         LineView(_label(chosen, today), chosen, total(lines)),
         LineView(_label(before, today), before, total(old_lines)),
@@ -82,6 +96,7 @@ def read_overview(
         *(_unexplained(days[1].label, old_lines)),
         *(_parked(table, signed_in=signed_in) for table in waiting),
         *lag,
+        *waits,
         *(_invalid(days[0].label, lines)),
         *(_invalid(days[1].label, _not_seen_again(old_lines, lines))),
     ]
@@ -98,6 +113,8 @@ def read_overview(
         concerns=concerns[:_MOST_CONCERNS],
         more_concerns=max(0, len(concerns) - _MOST_CONCERNS),
         curl=curl,
+        chart=chart,
+        new_schemas=new_schemas,
     )
 
 
@@ -111,6 +128,31 @@ def two_days(connection: sa.Connection, schema: str) -> tuple[LineView, LineView
         LineView("today", today, total(lines)),
         LineView("yesterday", before, total(old_lines)),
     )
+
+
+def _chart(connection: sa.Connection, step: str, day: str | None) -> Chart:
+    """Return what was found valid or invalid: of a whole day, or up to this moment."""
+    now = clock.now_ms()
+    last = charts.start_of(day) * 1000 + clock.DAY_MS - 1 if day else now
+    if step == "day":
+        title = f"Valid and invalid per day, 14 days until {day or 'today'}"
+    else:
+        title = f"Valid and invalid per hour, {day or 'last 24 hours'}"
+    return charts.read_volume(
+        connection, step, last, BARS[step], kinds=charts.JUDGED, title=title
+    )  # fmt: skip
+
+
+def _new_schemas(connection: sa.Connection, snapshot: Snapshot) -> list[NewSchema]:
+    c = event_schema.c
+    since = clock.iso(clock.now_ms() - _NEW_DAYS * clock.DAY_MS)
+    query = (
+        sa.select(c.name, c.title, c.created_at)
+        .where(c.created_at >= since)
+        .order_by(c.created_at.desc(), c.name)
+        .limit(_MOST_NEW)
+    )
+    return [NewSchema(*row) for row in connection.execute(query) if row.name in snapshot.schemas]
 
 
 def _is_empty(connection: sa.Connection) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from itertools import islice
 from typing import Any
 
 from flask import (
@@ -19,25 +18,60 @@ from flask import (
 from markupsafe import Markup, escape
 
 from eventlogging import clock
-from eventlogging.console import error_pages, line_view, openapi, rows, sign_in, snapshots
-from eventlogging.console.overview import SORTS, read_overview, two_days
+from eventlogging.console import (
+    alert_pages,
+    charts,
+    draft_pages,
+    error_pages,
+    explore,
+    invitation_page,
+    jobs_page,
+    lifecycle_page,
+    line_view,
+    live,
+    openapi,
+    outbox_page,
+    people_area,
+    report_pages,
+    review_pages,
+    rows,
+    sampling_page,
+    schema_list,
+    shell,
+    sign_in,
+    snapshots,
+    who,
+)
+from eventlogging.console.overview import BARS, SORTS, read_overview, two_days
 from eventlogging.console.parts import Parts
 from eventlogging.console.refusals import read_refusals
 from eventlogging.console.schema_page import read_schema_page
 from eventlogging.event import UNKNOWN
 from eventlogging.ledger.sentence import grouped
 from eventlogging.loader.prepare import UNKNOWN_TABLE
-
-_MOST_SCHEMAS = 100  # on one page of the list
+from eventlogging.registry.model import RegisteredSchema
 
 
 def register(app: Flask, parts: Parts) -> None:
     """Add the pages, sign-in and the data API to the app."""
+    app.jinja_options = {**app.jinja_options, "trim_blocks": True, "lstrip_blocks": True}
     sign_in.register(app, parts)
+    shell.register(app, parts)
+    alert_pages.register(app, parts)
+    people_area.register(app, parts)
     app.register_blueprint(_blueprint(parts))
     app.register_blueprint(rows.blueprint(parts))
+    live.register(app, parts)
+    sampling_page.register(app, parts)
+    explore.register(app, parts)
+    outbox_page.register(app, parts)
+    jobs_page.register(app, parts)
+    report_pages.register(app, parts)
+    invitation_page.register(app, parts)
+    lifecycle_page.register(app, parts)
+    draft_pages.register(app, parts)
+    review_pages.register(app, parts)
     error_pages.register(app)
-    app.jinja_options = {**app.jinja_options, "trim_blocks": True, "lstrip_blocks": True}
     app.add_template_filter(grouped, "grouped")
     app.add_template_filter(_minute, "minute")
     app.add_template_filter(_with_code, "with_code")
@@ -52,8 +86,8 @@ def _blueprint(parts: Parts) -> Blueprint:
         return _spec() if "spec" in request.args else _overview(parts)
 
     @pages.get("/schemas")
-    def schemas() -> str:
-        return _schemas(parts)
+    def schemas() -> str | Response:
+        return schema_list.show(parts)
 
     @pages.get("/schemas/<path:name>")
     def schema(name: str) -> str:
@@ -77,28 +111,13 @@ def _overview(parts: Parts) -> str:
     if sort not in SORTS:
         abort(400, f"sort is one of {', '.join(SORTS)}.")
     snapshot = snapshots.newest(parts)
-    view = read_overview(parts, snapshot, day, sort, signed_in=sign_in.is_signed_in())
+    step = request.args.get("by", "hour")
+    if step not in BARS:
+        abort(400, f"by is one of {', '.join(BARS)}.")
+    view = read_overview(parts, snapshot, day, sort, step)
     return render_template(
         "overview.html", view=view, sort=sort, asked_day=day, schemas=len(snapshot.schemas)
     )
-
-
-def _schemas(parts: Parts) -> str:
-    snapshot = snapshots.newest(parts)
-    asked, after = request.args.get("q", "").strip()[:100], request.args.get("after", "")
-    wanted = [
-        schema
-        for name, schema in snapshot.schemas.items()
-        if asked.casefold() in f"{name} {schema.title} {' '.join(schema.owners)}".casefold()
-    ]
-    wanted.sort(key=lambda schema: schema.name)
-    behind = (schema for schema in wanted if schema.name > after)
-    shown = list(islice(behind, _MOST_SCHEMAS + 1))
-    return render_template(
-        "schemas.html", schemas=shown[:_MOST_SCHEMAS], found=len(wanted), q=asked,
-        total=len(snapshot.schemas), first=not after,
-        following=shown[_MOST_SCHEMAS - 1].name if len(shown) > _MOST_SCHEMAS else None,
-    )  # fmt: skip
 
 
 def _schema(parts: Parts, name: str) -> str:
@@ -107,16 +126,28 @@ def _schema(parts: Parts, name: str) -> str:
     known = snapshots.find(parts, name)
     if known is None:
         abort(404, f"No schema is named {name!r}. The list of schemas shows all there are.")
-    page = read_schema_page(parts, known, signed_in=sign_in.is_signed_in())
-    return render_template("schema.html", page=page, schema=known)
+    page = read_schema_page(parts, known, _compared(known))
+    return render_template("schema.html", page=page, schema=known, percent=charts.percent)
+
+
+def _compared(schema: RegisteredSchema) -> tuple[str, str] | None:
+    """Return the two versions that the address asks to compare."""
+    old, new = request.args.get("from", ""), request.args.get("to", "")
+    if not old and not new:
+        return None
+    for version in (old, new):
+        if version not in schema.versions:
+            abort(400, f"from and to are two of its versions: {', '.join(schema.versions)}.")
+    return old, new
 
 
 def _unknown(parts: Parts) -> str:
     """The events that name no registered schema have no schema's page, and reasons all the same."""
     with parts.database.read() as connection:
         days = two_days(connection, UNKNOWN)
-    signed_in = sign_in.is_signed_in()
-    refusals = read_refusals(parts.database, UNKNOWN_TABLE) if signed_in else None
+    refusals = None
+    if who.allowed("see_live"):
+        refusals = read_refusals(parts.database, UNKNOWN_TABLE, values=who.allowed("read_refused"))
     return render_template("unknown.html", days=days, refusals=refusals, name=UNKNOWN)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 
-from eventlogging.console import access, row_formats, sign_in, snapshots
+from eventlogging.console import access, row_formats, snapshots, who
 from eventlogging.console.errors import answer
 from eventlogging.console.parts import Parts
 from eventlogging.console.row_formats import Render
@@ -21,6 +21,9 @@ from eventlogging.console.row_pages import (
 from eventlogging.console.row_request import RowRequest, cursor_text, read_request
 from eventlogging.event import UNKNOWN
 from eventlogging.loader.prepare import UNKNOWN_TABLE
+from eventlogging.people.model import Person
+from eventlogging.registry import audit
+from eventlogging.registry.model import RegisteredSchema
 
 _MOST_CHARS = 16_000_000  # a page ends early rather than grow beyond this
 _TYPES = {
@@ -46,10 +49,11 @@ def blueprint(parts: Parts) -> Blueprint:
 
 
 def _answer(parts: Parts, name: str, *, invalid: bool) -> Response:
-    refused = _refused(parts)
+    schema = None if invalid and name == UNKNOWN else snapshots.find(parts, name)
+    refused, person = _refused(parts, schema, invalid=invalid)
     if refused is not None:
         return refused
-    sources = _sources(parts, name, invalid=invalid)
+    sources = _sources(parts, schema, name, invalid=invalid)
     if sources is None:
         text = f"no schema is named {name!r}; GET /v1/schemas lists them"
         return answer(404, "unknown_schema", [text])
@@ -59,26 +63,49 @@ def _answer(parts: Parts, name: str, *, invalid: bool) -> Response:
         return answer(400, "bad_parameter", problems)
     render = _render(sources, asked.format, invalid=invalid)
     texts, last = _read(parts, sources, asked, render)
+    if person is not None:
+        _record(parts, name, person, asked, len(texts), invalid=invalid)
     cursor = cursor_text(of, last.position) if last else None
     return _respond(of, asked, sources, texts, cursor)
 
 
-def _refused(parts: Parts) -> Response | None:
-    """Return the answer to somebody who may not read events; a token counts before a session."""
-    if "Authorization" not in request.headers and sign_in.is_signed_in():
-        return None
-    return access.refusal(access.holder_of(request, parts), "read")
+def _refused(
+    parts: Parts, schema: RegisteredSchema | None, *, invalid: bool
+) -> tuple[Response | None, Person | None]:
+    """Return the answer to somebody who may not read these events, and who is signed in.
+
+    A token counts before a session.
+    """
+    person = None if "Authorization" in request.headers else who.current()
+    if person is None:
+        return access.refusal(access.holder_of(request, parts), "read"), None
+    action = "read_refused" if invalid else "read_events"
+    if who.allowed(action, schema):
+        return None, person
+    return answer(403, "forbidden", [who.refusal(action, person)]), person
 
 
-def _sources(parts: Parts, name: str, *, invalid: bool) -> list[Source] | None:
+def _sources(
+    parts: Parts, schema: RegisteredSchema | None, name: str, *, invalid: bool
+) -> list[Source] | None:
     if invalid and name == UNKNOWN:
         return invalid_sources(parts.database, UNKNOWN_TABLE)
-    schema = snapshots.find(parts, name)
     if schema is None:
         return None
     if invalid:
         return invalid_sources(parts.database, schema.invalid_table)
     return event_sources(parts.database, schema)
+
+
+def _record(
+    parts: Parts, name: str, person: Person, asked: RowRequest, rows: int, *, invalid: bool
+) -> None:
+    """Keep in the audit that a person read events; before they are shown."""
+    window = asked.window
+    detail = {"rows": rows, "format": asked.format, "start": window.start, "end": window.end}
+    action = "read_refused" if invalid else "read_events"
+    with parts.database.write() as connection:
+        audit.record(connection, person.email, action, name, detail)
 
 
 def _render(sources: Sequence[Source], form: str, *, invalid: bool) -> Render:

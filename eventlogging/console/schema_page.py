@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.console import charts, who
+from eventlogging.console.charts import Chart
 from eventlogging.console.line_view import LineView, judged, label_count
 from eventlogging.console.overview import two_days
 from eventlogging.console.parts import Parts
 from eventlogging.console.refusals import Refusals, read_refusals
-from eventlogging.console.teaching import curl_line, passing_example, pretty, sql_query
+from eventlogging.console.schema_tables import ShownTable, shown_tables
+from eventlogging.console.teaching import curl_line, passing_example, pretty
 from eventlogging.ledger.reading import by_reason
 from eventlogging.registry.model import RegisteredSchema
-from eventlogging.schema.columns import Column
-from eventlogging.schema.walk import tokens_of
-from eventlogging.store.database import Database
+from eventlogging.schema import snippets
+from eventlogging.schema.compatibility import Change, compare
+from eventlogging.schema.version import Level
 from eventlogging.store.dialect import CAPSULE_COLUMNS
 from eventlogging.store.fixed import schema_example, schema_version
 
-_MOST_COLUMNS = 150
 _MOST_VERSIONS = 30
 _MOST_EXAMPLES = 20
 _EXAMPLE_CHARS = 1_500
 _DOCUMENT_CHARS = 20_000
-_TEXT_CHARS = 200
+_CHART_DAYS = 14
+_MOST_CHANGES = 100
 
 
 @dataclass(frozen=True)
@@ -45,31 +48,6 @@ class ShownVersion:
 
 
 @dataclass(frozen=True)
-class ShownColumn:
-    """A column, the field it comes from, and what the schema says of that."""
-
-    name: str
-    type: str
-    field: str
-    text: str
-    required: bool
-    privacy: str | None
-
-
-@dataclass(frozen=True)
-class ShownTable:
-    """The table of one major version; `exists` once its first event was stored."""
-
-    name: str
-    major: int
-    exists: bool
-    columns: list[ShownColumn]
-    left_out: int
-    overflow: tuple[str, ...]
-    query: str
-
-
-@dataclass(frozen=True)
 class ShownExample:
     """A registered example; `text` is its JSON, cut where it is long."""
 
@@ -77,6 +55,27 @@ class ShownExample:
     passes: bool
     text: str
     is_cut: bool
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What changed between two versions: how much, and each change in words."""
+
+    old: str
+    new: str
+    level: Level
+    changes: tuple[Change, ...]
+    more: int
+
+    @property
+    def verdict(self) -> str:
+        """What the change means for who sends and who reads, in words."""
+        return {
+            Level.NONE: "They say the same.",
+            Level.PATCH: "A patch: only words for people changed.",
+            Level.MINOR: "A minor change: every event that was valid still is.",
+            Level.MAJOR: "A major change: events that were valid may be refused.",
+        }[self.level]
 
 
 @dataclass(frozen=True)
@@ -104,20 +103,30 @@ class SchemaPage:
     more_examples: int
     document: str | None
     curl: str | None
+    code: Mapping[str, str]  # language → what an instrumenter pastes
     refusals: Refusals | None
+    chart: Chart
+    difference: Difference | None
 
 
-def read_schema_page(parts: Parts, schema: RegisteredSchema, *, signed_in: bool) -> SchemaPage:
-    """Return a schema's page. Raises StoreUnavailable."""
+def read_schema_page(
+    parts: Parts, schema: RegisteredSchema, compared: tuple[str, str] | None = None
+) -> SchemaPage:
+    """Return a schema's page; `compared` are two of its versions. Raises StoreUnavailable."""
+    signed_in = who.current() is not None
     with parts.database.read() as connection:
         days = two_days(connection, schema.name)
         reasons = _reasons(connection, schema.name)
         versions = _versions(connection, schema.name)
-        tables = _tables(parts.database, connection, schema)
+        tables = shown_tables(parts.database, connection, schema)
         examples, more = _examples(connection, schema.name)
         example = passing_example(connection, schema.name)
         server = parts.database.dialect.version(connection)
-    refusals = read_refusals(parts.database, schema.invalid_table) if signed_in else None
+        chart = _chart(connection, schema.name)
+    refusals = None
+    if who.allowed("see_live", schema):
+        values = who.allowed("read_refused", schema)
+        refusals = read_refusals(parts.database, schema.invalid_table, values=values)
     document = pretty(dict(schema.versions[schema.latest].document))
     return SchemaPage(
         heading=_heading(schema.name, days),
@@ -133,8 +142,33 @@ def read_schema_page(parts: Parts, schema: RegisteredSchema, *, signed_in: bool)
         more_examples=more,
         document=document if len(document) <= _DOCUMENT_CHARS else None,
         curl=curl_line(parts.config, schema, example) if example else None,
+        code=_code(parts, schema, json.loads(example)) if example else {},
         refusals=refusals,
+        chart=chart,
+        difference=_difference(schema, *compared) if compared else None,
     )
+
+
+def _code(parts: Parts, schema: RegisteredSchema, event: Mapping[str, Any]) -> dict[str, str]:
+    about = (parts.config.url, schema.name, schema.latest, event)
+    # A token has no place in a browser.
+    scripts = {"JavaScript": snippets.javascript(*about)} if schema.producers == "public" else {}
+    return scripts | {"Python": snippets.python(*about)}
+
+
+def _chart(connection: sa.Connection, name: str) -> Chart:
+    """Return the last 14 days by outcome, with changes of sampling and new versions as marks."""
+    now = clock.now_ms()
+    title = f"Events per day by outcome, {_CHART_DAYS} days until today"
+    chart = charts.read_volume(connection, "day", now, _CHART_DAYS, schema=name, title=title)
+    marks = charts.read_marks(connection, name, chart.bars[0].start * 1000)
+    return replace(chart, marks=marks)
+
+
+def _difference(schema: RegisteredSchema, old: str, new: str) -> Difference:
+    found = compare(schema.versions[old].document, schema.versions[new].document)
+    more = max(0, len(found.changes) - _MOST_CHANGES)
+    return Difference(old, new, found.level, found.changes[:_MOST_CHANGES], more)
 
 
 def _heading(name: str, days: tuple[LineView, LineView]) -> str:
@@ -172,61 +206,6 @@ def _versions(connection: sa.Connection, name: str) -> list[ShownVersion]:
         )
         for row in connection.execute(query)
     ]  # fmt: skip
-
-
-def _tables(
-    database: Database, connection: sa.Connection, schema: RegisteredSchema
-) -> list[ShownTable]:
-    newest = {v.version.major: v for v in schema.versions.values()}  # in order of version
-    shown = []
-    for major in sorted(newest, reverse=True):
-        table, plan = newest[major].table, schema.plans[major]
-        document = newest[major].document
-        columns = [
-            _column(database, column, document, schema.privacy)
-            for column in plan.columns[:_MOST_COLUMNS]
-        ]
-        shown.append(
-            ShownTable(
-                name=table,
-                major=major,
-                exists=bool(database.dialect.existing_columns(connection, table)),
-                columns=columns,
-                left_out=len(plan.columns) - len(columns),
-                overflow=plan.overflow,
-                query=sql_query(table, plan.columns),
-            )
-        )
-    return shown
-
-
-def _column(
-    database: Database, column: Column, document: Mapping[str, Any], privacy: Mapping[str, str]
-) -> ShownColumn:
-    field, required = _field(document, column.pointer)
-    text = str(field.get("description") or field.get("title") or "")
-    return ShownColumn(
-        name=column.name,
-        type=database.dialect.column_type(column),
-        field=".".join(tokens_of(column.pointer)),
-        text=text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1] + "…",
-        required=required,
-        privacy=privacy.get(column.pointer),
-    )
-
-
-def _field(document: Mapping[str, Any], pointer: str) -> tuple[Mapping[str, Any], bool]:
-    """Return what a document says of a declared field, and whether each event must have it."""
-    node: Any = document
-    required = True
-    for token in tokens_of(pointer):
-        names = node.get("required")
-        required = required and isinstance(names, list) and token in names
-        properties = node.get("properties")
-        node = properties.get(token) if isinstance(properties, dict) else None
-        if not isinstance(node, dict):
-            return {}, False
-    return node, required
 
 
 def _examples(connection: sa.Connection, name: str) -> tuple[list[ShownExample], int]:

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from flask import abort, session
+import contextlib
 
+from flask import Flask, abort, current_app, g, session
+
+from eventlogging.console.parts import Parts
+from eventlogging.errors import StoreUnavailable
+from eventlogging.people import accounts, sessions
 from eventlogging.people.model import Person
 from eventlogging.people.permissions import may, roles_needed
 from eventlogging.registry.model import RegisteredSchema
+from eventlogging.review import roster
+from eventlogging.store.database import Database
+
+SESSION_FIELD = "session"  # of the browser's cookie: the secret of its session
+_DATABASE = "eventlogging-people"
+_WORDS = {"owner": "an owner of the schema", "reviewer": "a reviewer", "analyst": "an analyst"}
+_WORDS |= {"viewer": "somebody signed in", "admin": "an admin"}
+
+
+def register(app: Flask, parts: Parts) -> None:
+    """Have this app look people up in the parts' database."""
+    app.extensions[_DATABASE] = parts.database
 
 
 def current() -> Person | None:
-    """Return who is signed in in this browser, None: nobody."""
-    if session.get("role") == "admin":
-        return Person("operator@localhost", "Operator", "admin")
-    return None
+    """Return who is signed in in this browser, None: nobody. Raises StoreUnavailable.
+
+    Looked up once in a request. After a failure it is nobody, so that the page which tells of the
+    failure can be shown.
+    """
+    if "person" not in g:
+        g.person = None
+        g.person = _of_session()
+    person: Person | None = g.person
+    return person
 
 
 def roles(schema: RegisteredSchema | None = None) -> frozenset[str]:
@@ -22,6 +45,8 @@ def roles(schema: RegisteredSchema | None = None) -> frozenset[str]:
     if person is None:
         return frozenset({"stranger"})
     found = {"viewer", person.role}
+    if _is_reviewer(person):
+        found.add("reviewer")
     if schema is not None and person.email in {owner.casefold() for owner in schema.owners}:
         found.add("owner")
     return frozenset(found)
@@ -42,6 +67,46 @@ def require(action: str, schema: RegisteredSchema | None = None) -> Person:
     if person is None:
         abort(404)
     if not allowed(action, schema):
-        needed = " or ".join(roles_needed(action))
-        abort(403, f"Only {needed} may do this. You are signed in as {person.email}.")
+        abort(403, refusal(action, person))
     return person
+
+
+def refusal(action: str, person: Person) -> str:
+    """Return why somebody who is signed in may not do it, and who may."""
+    needed = " or ".join(_WORDS[role] for role in roles_needed(action))
+    return f"Only {needed} may do this. You are signed in as {person.email}."
+
+
+def session_secret() -> str | None:
+    """Return the secret of this browser's session, whether it is still good or not."""
+    secret = session.get(SESSION_FIELD)
+    return secret if isinstance(secret, str) else None
+
+
+def forget() -> None:
+    """Look anew at the next asking: the session has just begun, ended or changed."""
+    for name in ("person", "is_reviewer"):
+        g.pop(name, None)
+
+
+def _of_session() -> Person | None:
+    secret = session_secret()
+    if secret is None:
+        return None
+    database: Database = current_app.extensions[_DATABASE]
+    with database.read() as connection:
+        email = sessions.find(connection, secret)
+        person = accounts.find(connection, email) if email else None
+    if person is not None and not accounts.is_seen_lately(person):
+        with contextlib.suppress(StoreUnavailable), database.write() as connection:
+            accounts.seen(connection, person.email)
+    return person
+
+
+def _is_reviewer(person: Person) -> bool:
+    if "is_reviewer" not in g:
+        g.is_reviewer = False
+        database: Database = current_app.extensions[_DATABASE]
+        with database.read() as connection:
+            g.is_reviewer = roster.is_reviewer(connection, person.email)
+    return bool(g.is_reviewer)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 import sqlalchemy as sa
 
 from eventlogging.config import Config
-from eventlogging.doctor import clocks, databases, folders, loading, segments
+from eventlogging.doctor import clocks, databases, folders, loading, mails, segments
 from eventlogging.doctor.finding import Finding, error
 from eventlogging.errors import EventLoggingError
 from eventlogging.store.database import Database
@@ -24,9 +24,18 @@ _IN_DATA_FOLDER: tuple[Check, ...] = (
     segments.torn_tails,
     segments.newest_segment,
 )
-_ANYWHERE: tuple[Check, ...] = (folders.governance, clocks.steady_clock, loading.loaders)
+_ANYWHERE: tuple[Check, ...] = (
+    folders.governance,
+    clocks.steady_clock,
+    loading.loaders,
+    mails.mail_server,
+)
 _ON_DATABASE: tuple[DatabaseCheck, ...] = (databases.fitting, databases.migrated)
-_ON_TABLES: tuple[DatabaseCheck, ...] = (clocks.newest_receipt, loading.loader_lag)
+_ON_TABLES: tuple[DatabaseCheck, ...] = (
+    clocks.newest_receipt,
+    loading.loader_lag,
+    mails.waiting_mails,
+)
 
 
 def examine(config: Config) -> Iterator[Finding]:

@@ -10,14 +10,32 @@ from jinja2.meta import find_undeclared_variables
 
 from eventlogging.governance.problems import Found, did_you_mean
 
+_COMMON = frozenset(
+    {
+        "rule", "schema", "fact", "lines", "value", "since", "contributors", "parts", "failing",
+        "chart", "actions", "why",
+    }
+)  # fmt: skip
 # What each rule's mails may use; a wrong name would else show when the alert is sent.
 NAMES: dict[str, frozenset[str]] = {
-    "throughput": frozenset(
-        {
-            "schema", "rate", "usual_rate", "above_per_second", "rearm_below_per_second",
-            "window_minutes", "since", "contributors", "chart", "actions",
-        }
+    "throughput": _COMMON
+    | {
+        "rate", "usual_rate", "above_per_second", "rearm_below_per_second", "window_minutes",
+    },
+    "invalid": _COMMON
+    | {"above_percent", "rearm_below_percent", "window_minutes", "at_least_events"},
+    **dict.fromkeys(
+        ("default", "silent", "rhythm", "volume", "unexplained", "lag", "stored", "disk",
+         "database", "jobs"),
+        _COMMON,
     ),
+    "several": frozenset({"fact", "lines", "alerts", "actions", "why"}),
+    "closed": frozenset({"fact", "lines", "alerts", "actions", "why"}),
+    "still": _COMMON
+    | {
+        "reason", "rate", "usual_rate", "above_per_second", "rearm_below_per_second",
+        "window_minutes", "above_percent", "rearm_below_percent", "at_least_events",
+    },
 }  # fmt: skip
 
 
@@ -27,6 +45,7 @@ def check_template(path: str, text: str) -> Iterator[Found]:
         yield Found(path, 2, "a subject is one line; put the rest into the text")
     try:
         environment = Environment(autoescape=True)
+        environment.filters["grouped"] = str  # ours, for numbers
         used = find_undeclared_variables(environment.parse(text))
         environment.compile(text)  # finds unknown filters; runs nothing
     except TemplateSyntaxError as error:

@@ -17,6 +17,10 @@ from eventlogging.governance.syntax import KeyPath, Source, dotted
 _ELSEWHERE = {
     ("alerts_rule", "lag"): "alerts/default.toml",
     ("alerts_rule", "unexplained"): "alerts/default.toml",
+    **{
+        ("alerts_rule", rule): "alerts/default.toml"
+        for rule in ("stored", "disk", "database", "jobs")
+    },
     ("alerts_default", "silent"): "alerts/<Name>.toml",
     ("purge_rule", "cap_days"): "purge/default.toml",
     ("purge_default", "scrub"): "purge/<Name>.toml",

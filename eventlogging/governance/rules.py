@@ -82,6 +82,11 @@ def _check_alerts(source: Source) -> Iterator[Found]:
             if above != key and _number(value) and _number(limit) and value > limit:
                 text = f"`{rule}.{key}` is {value}; at most `{above}`, which is {limit}, is right"
                 yield source.found((rule, key), text)
+            below = key.replace("rearm_above_", "below_")
+            limit = table.get(below)
+            if below != key and _number(value) and _number(limit) and value < limit:
+                text = f"`{rule}.{key}` is {value}; at least `{below}`, which is {limit}, is right"
+                yield source.found((rule, key), text)
 
 
 def _default_days(source: Source | None) -> dict[str, int]:

@@ -4,6 +4,8 @@ refused by opt-out        → suppressed    counted, no content
 not in the sample         → sampled out   counted, no content
 anything wrong            → invalid       kept with its reasons
 else                      → valid         kept, sealed
+
+What comes with a test key is judged alike, but for sampling, and kept apart.
 """
 
 from __future__ import annotations
@@ -69,6 +71,8 @@ class Intake:
             else self.accept(event, context, index)
             for index, event in enumerate(decoded.events)
         )
+        if context.test_key:
+            return _of_test_key(verdicts, context, decoded.is_batch)
         return Accepted(verdicts, sent, decoded.is_batch)
 
     def _flaw(self, event: Any, decoded: decode.Body, body: bytes) -> str:
@@ -84,6 +88,8 @@ class Intake:
         """Book a body that cannot be read as one invalid event."""
         text = body[:_RAW_BODY_LIMIT].decode("utf-8", "replace").replace("\0", "\ufffd")
         verdict = self._refuse_unread(text, code, context, 0)
+        if context.test_key:
+            return _of_test_key((verdict,), context, is_batch)
         return Accepted((verdict,), {(clock.minute(context.received), UNKNOWN): 1}, is_batch)
 
     def _tally(self, events: tuple[Any, ...], context: Context) -> dict[tuple[str, str], int]:
@@ -112,7 +118,9 @@ class Intake:
             return self._refusals.refuse(case, "not_allowed", problems)
         own_id = envelope.id and canonical_id(envelope.id, ready.name)
         id = own_id or str(uuid.uuid4())
-        if ready.sampling_rate < envelope.sample_rate and not _sampled(ready, envelope, id):
+        if ready.sampling_rate < envelope.sample_rate and not (
+            context.test_key or _sampled(ready, envelope, id)
+        ):
             line = lines.contentless(
                 Outcome.SAMPLED_OUT,
                 schema=ready.name,
@@ -162,6 +170,13 @@ class Intake:
         shown = event if isinstance(event, str) else lines.text_of(event)
         case = Case(shown, envelope, schema, None, context, index, unread=event)
         return self._refusals.refuse(case, code, ())
+
+
+def _of_test_key(verdicts: tuple[Verdict, ...], context: Context, is_batch: bool) -> Accepted:
+    """Return the same verdicts with lines that keep them apart, and without a tally."""
+    for verdict in verdicts:
+        verdict.line = lines.of_test_key(verdict.line, context.test_key)
+    return Accepted(verdicts, {}, is_batch)
 
 
 def _sampled(ready: Ready, envelope: Envelope, id: str) -> bool:

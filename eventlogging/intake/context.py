@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Context:
     """`received` is milliseconds since the epoch; `scopes` what the sender's token allows.
 
-    `request_id` is what the sender calls the request, unchecked.
+    `request_id` is what the sender calls the request, unchecked. `test_key` names the test key
+    that the events come with: they are judged, and stay out of every sum and table of production.
     """
 
     received: int
@@ -19,6 +20,7 @@ class Context:
     opted_out: bool = False
     client: str | None = None
     request_id: str = ""
+    test_key: str = ""
 
     @property
     def origin_host(self) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from eventlogging.event import Problem
 from eventlogging.schema.patterns import as_written
+from eventlogging.schema.walk import locate, pointer
 
 _CODES = {
     "type": "type_mismatch",
@@ -68,19 +69,14 @@ _TYPE_WORDS = {
 _CUT = 80
 
 
-def pointer(path: Sequence[str | int]) -> str:
-    """Return a path as an RFC 6901 JSON pointer."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-
-
 def problem(error: Any, payload: Any, is_private: Callable[[str], bool]) -> Problem:
     """Return the problem that a jsonschema-rs error describes.
 
     Values of private fields, and of whatever holds them, are never shown.
     """
     keyword = error.kind.name
-    where = pointer(error.instance_path)
-    value = _at(payload, error.instance_path)
+    path, value, sure = locate(payload, error.instance_path)
+    where = pointer(path)
     rule_value = getattr(error.kind, "value", None)
     if keyword == "required":
         where = f"{where}{pointer([str(rule_value)])}"
@@ -88,7 +84,7 @@ def problem(error: Any, payload: Any, is_private: Callable[[str], bool]) -> Prob
     if keyword in ("additionalProperties", "unevaluatedProperties"):
         found = f"undeclared {_listed(rule_value)}"
     else:
-        found = describe(value, private=is_private(where))
+        found = describe(value, private=not sure or is_private(where))
     expected = _EXPECTED.get(keyword)
     words = expected(rule_value) if expected else _cut(error.message, 200)
     return Problem(where, keyword, found, words)
@@ -115,12 +111,6 @@ def describe(value: Any, *, private: bool = False) -> str:
         return f"an array of {len(value)} items"
     kind = "text" if isinstance(value, str) else "number"
     return f"a {kind} (private)" if private else f"the {kind} {_quote(value)}"
-
-
-def _at(payload: Any, path: Sequence[str | int]) -> Any:
-    for part in path:
-        payload = payload[part]
-    return payload
 
 
 def _type_words(value: Any) -> list[str]:

@@ -80,6 +80,24 @@ def finish(database: Database, claim: Claim, outcome: str, detail: str) -> bool:
     )
 
 
+def release(database: Database, claim: Claim) -> bool:
+    """Give a run back that cannot be done yet: anybody may claim it at the next look."""
+    return _update(database, claim, lease_until="")
+
+
+def forget(database: Database, job: str, before: str) -> int:
+    """Delete a job's finished runs for times before that; return how many there were.
+
+    For jobs that run so often that nobody reads of each.
+    """
+    c = job_run.c
+    with database.write() as connection:
+        result = connection.execute(
+            sa.delete(job_run).where(c.job == job, c.slot < before, c.finished_at.is_not(None))
+        )
+    return int(result.rowcount)
+
+
 @contextmanager
 def kept(database: Database, claim: Claim) -> Iterator[None]:
     """Renew the lease while the block runs, however long that is."""

@@ -24,10 +24,12 @@ from eventlogging.errors import StoreUnavailable
 from eventlogging.jobs import claims
 from eventlogging.jobs.claims import Claim
 from eventlogging.jobs.duties import Result
-from eventlogging.jobs.table import JOBS, Job
+from eventlogging.jobs.not_yet import NotYet
+from eventlogging.jobs.table import JOBS, Every, Job
 from eventlogging.platform import Platform
 
 LOOK_SECONDS = 120
+_AFTER_THE_MINUTE = 3  # seconds, in which the loader stores what came in it
 _logger = logging.getLogger(__name__)
 
 
@@ -36,12 +38,11 @@ def run(platform: Platform, stopped: threading.Event, jobs: Sequence[Job] = JOBS
     scheduler = BackgroundScheduler(
         timezone=UTC,
         jobstores={"default": MemoryJobStore()},
-        executors={"default": ThreadPoolExecutor(4)},
+        executors={"default": ThreadPoolExecutor(8)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     for job in jobs:
-        trigger = CronTrigger(hour=job.trigger.hour, minute=job.trigger.minute, timezone=UTC)
-        scheduler.add_job(run_due, trigger, args=(platform, [job]), id=job.name)
+        scheduler.add_job(run_due, _wakes_at(job), args=(platform, [job]), id=job.name)
     scheduler.add_job(
         run_due,
         IntervalTrigger(seconds=LOOK_SECONDS, timezone=UTC),
@@ -54,17 +55,25 @@ def run(platform: Platform, stopped: threading.Event, jobs: Sequence[Job] = JOBS
     scheduler.shutdown(wait=True)
 
 
+def _wakes_at(job: Job) -> CronTrigger:
+    if isinstance(job.trigger, Every):
+        return CronTrigger(second=_AFTER_THE_MINUTE, timezone=UTC)  # whether it is due, `due` says
+    return CronTrigger(hour=job.trigger.hour, minute=job.trigger.minute, timezone=UTC)
+
+
 def run_due(platform: Platform, jobs: Sequence[Job]) -> int:
     """Do the runs that are due and that nobody has done or is doing; return how many."""
     done = 0
     for job in jobs:
-        for day in job.trigger.due(clock.now_ms()):
-            slot = job.slot(day)
+        for time in job.trigger.due(clock.now_ms()):
+            slot = job.slot(time)
             try:
                 claim = claims.claim(platform.database, job.name, slot)
                 if claim is not None:
                     perform(platform, job, claim)
                     done += 1
+            except NotYet as error:
+                _logger.info("%s for %s waits: %s", job.name, slot, error)
             except StoreUnavailable as error:
                 # Not finished: its lease ends, and it is taken over once the database is back.
                 _logger.warning("%s for %s has to wait: %s", job.name, slot, error)
@@ -74,18 +83,25 @@ def run_due(platform: Platform, jobs: Sequence[Job]) -> int:
 def perform(platform: Platform, job: Job, claim: Claim) -> Result:
     """Do a claimed run and record what it came to; a duty that raises has failed.
 
-    Raises StoreUnavailable, and the run is then still to be done.
+    Raises StoreUnavailable and NotYet, and the run is then still to be done.
     """
-    _logger.info("%s for %s begins", job.name, claim.slot)
+    often = isinstance(job.trigger, Every)
+    loud = logging.DEBUG if often else logging.INFO  # of what happens each minute, failures alone
+    _logger.log(loud, "%s for %s begins", job.name, claim.slot)
     with claims.kept(platform.database, claim):
         try:
-            result = job.duty(platform, claim.slot[:10])
+            result = job.duty(platform, job.time_of(claim.slot))
         except StoreUnavailable:
+            raise
+        except NotYet:
+            claims.release(platform.database, claim)
             raise
         except Exception as error:
             _logger.exception("%s for %s failed", job.name, claim.slot)
             result = Result("failed", f"{type(error).__name__}: {error}")
     if not claims.finish(platform.database, claim, result.outcome, result.detail):
         _logger.warning("%s for %s was taken over by another scheduler", job.name, claim.slot)
-    _logger.info("%s for %s: %s", job.name, claim.slot, result.outcome)
+    _logger.log(loud, "%s for %s: %s", job.name, claim.slot, result.outcome)
+    if often:
+        claims.forget(platform.database, job.name, clock.minute(clock.now_ms() - clock.DAY_MS))
     return result

@@ -78,14 +78,14 @@ def store_events(
         ]
         return database.dialect.insert_new(connection, rows.table, names, values, _KEY)
 
-    new, bad = _insert_bisecting(database, connection, rows.table, fresh, insert)
+    new, bad = insert_bisecting(database, connection, rows.table, fresh, insert)
     for row, reason in bad:
         stored.conflicts.append(invalid_from(row, "storage_error", reason))
     refused = {id(row) for row, _ in bad}
     good = [row for row in fresh if id(row) not in refused]
     known: dict[tuple[str, str], dict[str, Any]] = {}
     if new < len(good):
-        with _blaming(database, rows.table):
+        with blaming(database, rows.table):
             known = _known_before(connection, rows, good, len(good) - new)
     stored.book_new(rows.table, [row for row in good if (row.dt, row.id) not in known])
     for row in good if known else ():
@@ -112,7 +112,7 @@ def store_invalid(
     stored: Stored,
 ) -> None:
     """Insert invalid events; a retry of one that is stored already is a duplicate."""
-    with _blaming(database, table):
+    with blaming(database, table):
         fresh = _without_retries(connection, table, rows, stored)
 
     def insert(batch: Sequence[InvalidRow]) -> int:
@@ -126,7 +126,7 @@ def store_invalid(
         ]
         return database.dialect.insert_new(connection, table, _INVALID_NAMES, values, INVALID_KEY)
 
-    new, bad = _insert_bisecting(database, connection, table, fresh, insert)
+    new, bad = insert_bisecting(database, connection, table, fresh, insert)
     refused = {id(row) for row, _ in bad}
     # Rows of this very place in the log are there already where its checkpoint was lost.
     again = len(fresh) - len(bad) - new
@@ -141,7 +141,7 @@ def store_invalid(
             stored.rows_in[table, row.received[:10]] += 1
 
 
-def _insert_bisecting(
+def insert_bisecting(
     database: Database,
     connection: sa.Connection,
     table: str,
@@ -163,13 +163,13 @@ def _insert_bisecting(
         if len(rows) == 1:
             return 0, [(rows[0], str(error))]
     middle = len(rows) // 2
-    left, bad_left = _insert_bisecting(database, connection, table, rows[:middle], insert)
-    right, bad_right = _insert_bisecting(database, connection, table, rows[middle:], insert)
+    left, bad_left = insert_bisecting(database, connection, table, rows[:middle], insert)
+    right, bad_right = insert_bisecting(database, connection, table, rows[middle:], insert)
     return left + right, bad_left + bad_right
 
 
 @contextmanager
-def _blaming(database: Database, table: str) -> Iterator[None]:
+def blaming(database: Database, table: str) -> Iterator[None]:
     """Turn what goes wrong with reading a table into its trouble, that the others go on."""
     try:
         yield

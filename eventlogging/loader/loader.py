@@ -29,6 +29,7 @@ from eventlogging.loader.prepare import (
     TableRows,
     waiting_name,
 )
+from eventlogging.loader.trials import drop_old, store_trials
 from eventlogging.loader.trouble import Troubles
 from eventlogging.log import reader
 from eventlogging.log.segment import Batch
@@ -39,6 +40,7 @@ _logger = logging.getLogger(__name__)
 _SERVER_WAIT = 1.0
 _PARKED_SECONDS = 1.0
 _REGISTRY_SECONDS = 1.0
+_DROP_SECONDS = 60.0
 
 
 class Loader:
@@ -64,6 +66,7 @@ class Loader:
         self._positions: dict[str, tuple[int, bool]] | None = None
         self._troubles = Troubles()
         self._next_look = 0.0
+        self._next_drop = 0.0
         self._unreadable: set[str] = set()
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -94,6 +97,7 @@ class Loader:
             self._positions = books.checkpoints(self._database)
         segments = reader.segments(self._folder)
         loaded = self._retry_parked(segments)
+        self._drop_old_trials()
         for segment in segments:
             position, finished = self._positions.get(segment, (0, False))
             if finished:
@@ -105,6 +109,15 @@ class Loader:
             except OSError as error:  # of this segment alone; the others go on
                 self._note_unreadable(segment, error)
         return loaded
+
+    def _drop_old_trials(self) -> None:
+        if time.monotonic() < self._next_drop:
+            return
+        self._next_drop = time.monotonic() + _DROP_SECONDS
+        try:
+            drop_old(self._database)
+        except sa.exc.DBAPIError as error:  # of this table alone; events go on
+            _logger.error("old events of test keys cannot be deleted: %s", error)
 
     def _note_unreadable(self, segment: str, error: OSError) -> None:
         if segment not in self._unreadable:
@@ -228,6 +241,8 @@ class Loader:
         for rows in tables:
             if rows.events:
                 store_events(self._database, connection, rows, stored)
+            if rows.trials:
+                store_trials(self._database, connection, segment, rows.trials)
         refused: dict[str, list[InvalidRow]] = {}
         for row in stored.conflicts:
             table = self._preparer.snapshot.schemas[row.schema].invalid_table

@@ -17,6 +17,9 @@ from eventlogging.schema.codec import compile_encoder
 from eventlogging.schema.columns import ColumnPlan
 
 UNKNOWN_TABLE = "unknown_invalid"
+TRIALS_TABLE = "test_event"
+TEST = "test"  # the outcome of lines that test keys caused, as intake writes them
+_SHOWN = (Outcome.VALID, Outcome.INVALID)  # of a test key's events, those that have content
 LedgerKey = tuple[str, str, str, str, str]  # minute, schema, version, outcome, reason
 Encoder = Callable[[dict[str, Any]], tuple[list[Any], str | None]]
 Layout = tuple[RegisteredSchema, str, int, Encoder]  # of a version: schema, table, major, encoder
@@ -75,27 +78,44 @@ class InvalidRow:
         return self.received[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """An event of a test key on its way into `test_event`; counted nowhere."""
+
+    received: str  # ISO
+    offset: int
+    index: int
+    key: str
+    schema: str
+    version: str
+    outcome: str  # valid | invalid
+    code: str
+    errors: str
+    event: str
+
+
 @dataclass
 class TableRows:
-    """What goes into one table; valid and invalid events never share one."""
+    """What goes into one table; valid, invalid and test keys' events never share one."""
 
     table: str
     schema: RegisteredSchema | None
     major: int = 0  # 0: a table of invalid events
     events: list[EventRow] = field(default_factory=list)
     invalid: list[InvalidRow] = field(default_factory=list)
+    trials: list[TrialRow] = field(default_factory=list)
     # minute, schema, version of lines that wait for their schema and are no rows yet
     unknown: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     @property
     def booked(self) -> Counter[tuple[str, str, str]]:
-        """Minute, schema, version of every line, for the ledger's `pending`."""
+        """Minute, schema, version of every line, for the ledger's `pending`; not of trials."""
         rows: list[EventRow | InvalidRow] = [*self.events, *self.invalid]
         return self.unknown + Counter((row.minute, row.schema, row.version) for row in rows)
 
     @property
     def lines(self) -> int:
-        return self.unknown.total() + len(self.events) + len(self.invalid)
+        return self.unknown.total() + len(self.events) + len(self.invalid) + len(self.trials)
 
     @property
     def plan(self) -> ColumnPlan:
@@ -144,6 +164,8 @@ class Preparer:
                 self._valid(prepared, offset, content)
             elif outcome == Outcome.INVALID:
                 self._invalid(prepared, offset, content)
+            elif outcome == TEST and content["verdict"] in _SHOWN:
+                prepared.rows_of(TRIALS_TABLE, None).trials.append(_trial_row(offset, content))
         return prepared
 
     def _valid(self, prepared: Prepared, offset: int, content: dict[str, Any]) -> None:
@@ -231,6 +253,21 @@ def _invalid_row(offset: int, content: dict[str, Any], received: str) -> Invalid
         client=capsule["client"],
         sealed=int(content["sealed"]),
         raw=content["raw"],
+    )
+
+
+def _trial_row(offset: int, content: dict[str, Any]) -> TrialRow:
+    return TrialRow(
+        received=clock.iso(content["received"]),
+        offset=offset,
+        index=content["index"],
+        key=content["test_key"],
+        schema=content["schema"],
+        version=content["version"],
+        outcome=content["verdict"],
+        code=content["code"],
+        errors=orjson.dumps(content["errors"]).decode(),
+        event=content["event"],
     )
 
 

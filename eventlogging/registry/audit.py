@@ -43,13 +43,15 @@ def record(
 
 
 def entries(
-    connection: sa.Connection, *, subject: str | None = None, before: int | None = None,
-    limit: int = 100,
+    connection: sa.Connection, *, subject: str | None = None, who: str | None = None,
+    before: int | None = None, limit: int = 100,
 ) -> list[Entry]:  # fmt: skip
     """Return the newest entries first; `before` is the id that the last page ended with."""
     query = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
     if subject is not None:
         query = query.where(audit.c.subject == subject)
+    if who is not None:
+        query = query.where(audit.c.who == who)
     if before is not None:
         query = query.where(audit.c.id < before)
     return [

@@ -8,6 +8,7 @@ from typing import Any
 from eventlogging.governance.model import Example
 from eventlogging.schema.document import check_document, compile_gate
 from eventlogging.schema.references import resolve
+from eventlogging.schema.walk import locate, pointer
 
 DEFAULT_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 Lookup = Callable[[str, str], Mapping[str, Any] | None]
@@ -48,10 +49,7 @@ def disproofs(document: Mapping[str, Any], examples: Sequence[Example]) -> list[
                 wrong.append(f"example {example.name!r} passes, but says that it fails")
             continue
         for error in gate.iter_errors(example.payload):
-            steps = (
-                str(step).replace("~", "~0").replace("/", "~1") for step in error.instance_path
-            )
-            place = "".join(f"/{step}" for step in steps) or "(event)"
+            place = pointer(locate(example.payload, error.instance_path)[0]) or "(event)"
             text = error.message if len(error.message) <= 200 else error.message[:199] + "…"
             wrong.append(f"example {example.name!r} does not pass: {place}: {text}")
     return wrong

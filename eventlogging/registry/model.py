@@ -56,6 +56,7 @@ class RegisteredSchema:
 class Snapshot:
     """The registry at one value of its counter. `tokens` maps SHA-256 (hex) to scopes.
 
+    `test_keys` maps those of test keys to their names.
     `tokens_until` is the ISO time at which the first of them expires, after which the snapshot
     must be read anew.
     """
@@ -64,3 +65,4 @@ class Snapshot:
     schemas: Mapping[str, RegisteredSchema] = field(default_factory=dict)
     tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
     tokens_until: str | None = None
+    test_keys: Mapping[str, str] = field(default_factory=dict)

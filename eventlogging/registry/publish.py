@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from eventlogging import clock
 from eventlogging.errors import SchemaRefused, VersionConflict
-from eventlogging.registry import audit, counter, write
+from eventlogging.registry import audit, counter, owners, write
 from eventlogging.registry.assess import Assessment, assess
 from eventlogging.registry.proposal import Proposal
 from eventlogging.registry.settings import Settings
@@ -54,7 +54,7 @@ def try_publish(database: Database, proposal: Proposal, who: str) -> Published:
     """Publish as `publish` does, but answer problems and conflicts as values."""
     with database.write() as connection:
         counter.lock(connection)
-        published = publish_in(connection, proposal, who)
+        published = publish_in(connection, proposal, who, living_owner=True)
         if published.changed:
             counter.move(connection)
     return published
@@ -65,12 +65,18 @@ def publish_in(
     proposal: Proposal,
     who: str,
     alongside: Sequence[Mapping[str, Any]] = (),
+    *,
+    living_owner: bool = False,
 ) -> Published:
     """Publish within the caller's transaction, which holds the counter's lock and moves it.
 
-    `alongside`: see `assess`.
+    `alongside`: see `assess`. `living_owner`: a version is refused where none of its owners can
+    be reached. What folders say is applied without: there, people stand behind each line.
     """
     found = assess(connection, proposal, alongside)
+    if living_owner and not found.identical and not found.problems:
+        nobody = owners.problem(connection, found.name, found.settings.owners)
+        found = replace(found, problems=(nobody,)) if nobody else found
     version = found.version
     if found.problems or found.conflicts or version is None or found.bump is None:
         return Published(version, False, False, found)

@@ -1,4 +1,4 @@
-"""Sign-in links: made for a person at the keyboard, each good for one use within an hour.
+"""Sign-in links, each good for one use: for the operator at the keyboard, or for one person.
 
 Only digests are kept, so that who reads the database cannot sign in with what stands there.
 """
@@ -7,57 +7,79 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from eventlogging import clock
 from eventlogging.config import Config
-from eventlogging.registry import audit
 from eventlogging.store.database import Database
 from eventlogging.store.fixed import sign_in_link
 
-LIFE_MS = 3_600_000
-_WHO = "sign-in link"
+_HOUR_MS = 3_600_000
+LIFE_MS: Mapping[str, int] = {
+    "admin": _HOUR_MS,
+    "invite": 7 * clock.DAY_MS,
+    "reset": clock.DAY_MS,
+}
+LIFE_WORDS: Mapping[str, str] = {"admin": "an hour", "invite": "seven days", "reset": "a day"}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link that is still open. `email` says whom it is for; None: for whoever holds it."""
+
+    purpose: str  # one of LIFE_MS
+    email: str | None
 
 
 def create_link(database: Database, config: Config) -> str:
-    """Make a link and return its whole URL, which nobody can read again; forgets expired ones.
+    """Make the operator's link and return its whole URL, which nobody can read again.
 
     Raises StoreUnavailable.
+    """
+    with database.write() as connection:
+        return make_link(connection, config, "admin", None)
+
+
+def make_link(connection: sa.Connection, config: Config, purpose: str, email: str | None) -> str:
+    """Make a link within the caller's transaction and return its whole URL.
+
+    Forgets links that ran out; of links for one person only the newest opens anything.
     """
     secret = secrets.token_urlsafe(32)
     now = clock.now_ms()
     c = sign_in_link.c
-    with database.write() as connection:
-        connection.execute(sa.delete(sign_in_link).where(c.expires_at <= clock.iso(now)))
-        connection.execute(
-            sa.insert(sign_in_link).values(
-                digest=_digest(secret),
-                created_at=clock.iso(now),
-                expires_at=clock.iso(now + LIFE_MS),
-            )
+    connection.execute(sa.delete(sign_in_link).where(c.expires_at <= clock.iso(now)))
+    if email is not None:
+        older = sa.delete(sign_in_link).where(c.email == email, c.used_at.is_(None))
+        connection.execute(older)
+    connection.execute(
+        sa.insert(sign_in_link).values(
+            digest=_digest(secret),
+            created_at=clock.iso(now),
+            expires_at=clock.iso(now + LIFE_MS[purpose]),
+            purpose=purpose,
+            email=email,
         )
+    )
     return f"{config.url}/sign-in/{secret}"
 
 
-def is_open(connection: sa.Connection, secret: str) -> bool:
-    """Whether the link would still sign somebody in; looking does not use it up."""
-    query = sa.select(sa.func.count()).select_from(sign_in_link).where(*_usable(secret))
-    return bool(connection.execute(query).scalar())
+def find(connection: sa.Connection, secret: str) -> Link | None:
+    """Return the link while it is open; looking does not use it up."""
+    c = sign_in_link.c
+    row = connection.execute(sa.select(c.purpose, c.email).where(*_usable(secret))).first()
+    return Link(row.purpose, row.email) if row else None
 
 
-def claim(database: Database, secret: str) -> bool:
-    """Use the link up; return whether it was this call that did. Raises StoreUnavailable."""
+def claim(connection: sa.Connection, secret: str) -> bool:
+    """Use the link up; return whether it was this call that did."""
     now = clock.iso(clock.now_ms())
-    with database.write() as connection:
-        # Of two claims at the same time, the database lets one change the row.
-        used = connection.execute(
-            sa.update(sign_in_link).where(*_usable(secret)).values(used_at=now)
-        )
-        if used.rowcount != 1:
-            return False
-        audit.record(connection, _WHO, "sign_in", "admin", {})
-    return True
+    # Of two claims at the same time, the database lets one change the row.
+    used = connection.execute(sa.update(sign_in_link).where(*_usable(secret)).values(used_at=now))
+    return used.rowcount == 1
 
 
 def _usable(secret: str) -> tuple[sa.ColumnElement[bool], ...]:

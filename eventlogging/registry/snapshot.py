@@ -78,8 +78,7 @@ def snapshot_of(connection: sa.Connection) -> Snapshot:
             state=row.state,
             fill_defaults=row.fill_defaults,
         )
-    live, until = _tokens(connection)
-    return Snapshot(number, schemas, live, until)
+    return Snapshot(number, schemas, *_tokens(connection))
 
 
 def _owners(connection: sa.Connection) -> Mapping[str, list[str]]:
@@ -147,11 +146,14 @@ def _keep_days(text: str) -> int | None:
     return days if isinstance(days, int) and not isinstance(days, bool) and days > 0 else None
 
 
-def _tokens(connection: sa.Connection) -> tuple[dict[str, frozenset[str]], str | None]:
+def _tokens(
+    connection: sa.Connection,
+) -> tuple[dict[str, frozenset[str]], str | None, dict[str, str]]:
     now = clock.iso(clock.now_ms())
     live = [known for known in tokens.rows(connection) if known.is_live(now)]
     until = min((known.expires_at for known in live if known.expires_at), default=None)
-    return {known.digest: known.expanded for known in live}, until
+    test_keys = {known.digest: known.name for known in live if tokens.TEST in known.scopes}
+    return {known.digest: known.expanded for known in live}, until, test_keys
 
 
 class RegistryCache:

@@ -16,6 +16,7 @@ from eventlogging.errors import RegistryError
 from eventlogging.registry import audit, counter
 from eventlogging.registry.model import Snapshot
 from eventlogging.store.database import Database
+from eventlogging.store.fixed import audit as audited
 from eventlogging.store.fixed import token
 
 SCOPES: Mapping[str, str] = {
@@ -23,8 +24,13 @@ SCOPES: Mapping[str, str] = {
     "propose": "propose schemas",
     "produce": "send events of schemas whose producers are 'token'",
     "read": "read events",
+    "test": "send events that are judged and shown live, and never stored with the others",
 }
+TEST = "test"  # a key for trying things out; it opens nothing else, and no other scope opens it
+TEST_DAYS = 30  # that a test key lives where nobody says otherwise
 _PREFIX = "evl_"  # so that a token that leaked into a file can be searched for
+# So that intake knows a test key also when it is over, and takes nothing of it as production.
+TEST_PREFIX = "evl_test_"
 _MOST_DAYS = 36_500
 
 
@@ -45,18 +51,22 @@ class Token:
 
     @property
     def expanded(self) -> frozenset[str]:
-        """The scopes it gives; admin gives them all."""
-        return frozenset(SCOPES) if "admin" in self.scopes else frozenset(self.scopes)
+        """The scopes it gives; admin gives them all, but for that of test keys."""
+        return frozenset(SCOPES) - {TEST} if "admin" in self.scopes else frozenset(self.scopes)
 
 
 def create(database: Database, name: str, scopes: Iterable[str], days: int | None, who: str) -> str:
-    """Make a token and return its secret, which nobody can read again. `days` None: for ever.
+    """Make a token and return its secret, which nobody can read again.
 
-    Raises RegistryError when the name is in use or a scope is unknown.
+    `days` None: for ever, a test key for `TEST_DAYS`. Raises RegistryError when the name is in use
+    or a scope is unknown.
     """
     wanted = tuple(scope for scope in SCOPES if scope in set(scopes))
     _check(name, set(scopes), days)
-    secret = _PREFIX + secrets.token_urlsafe(32)
+    prefix = _PREFIX
+    if TEST in wanted:
+        prefix, days = TEST_PREFIX, days or TEST_DAYS
+    secret = prefix + secrets.token_urlsafe(32)
     now = clock.now_ms()
     expires = None if days is None else clock.iso(now + days * clock.DAY_MS)
     with database.write() as connection:
@@ -84,6 +94,8 @@ def _check(name: str, scopes: set[str], days: int | None) -> None:
     if not scopes or scopes - set(SCOPES):
         wrong = ", ".join(sorted(scopes - set(SCOPES))) or "none"
         raise RegistryError(f"a token's scopes are among {', '.join(SCOPES)}; given: {wrong}")
+    if TEST in scopes and len(scopes) > 1:
+        raise RegistryError("a test key has the scope test alone: nothing it sends is kept")
     if days is not None and not 0 < days <= _MOST_DAYS:
         raise RegistryError(f"a token lives between 1 and {_MOST_DAYS} days, not {days}")
 
@@ -108,6 +120,15 @@ def revoke(database: Database, name: str, who: str) -> None:
 def rows(connection: sa.Connection) -> list[Token]:
     """Return all tokens ever made, oldest first."""
     return _rows(connection, sa.select(token).order_by(token.c.created_at, token.c.name))
+
+
+def made_by(connection: sa.Connection, who: str) -> list[Token]:
+    """Return the tokens that somebody made, oldest first; the audit says who made which."""
+    made = sa.select(audited.c.subject).where(
+        audited.c.action == "token.create", audited.c.who == who
+    )
+    names = set(connection.execute(made).scalars())
+    return [one for one in rows(connection) if one.name in names]
 
 
 def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[Token]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from eventlogging.schema.walk import Tokens, pointer
+from eventlogging.schema.walk import Tokens, locate, pointer
 
 MAX_VALUES = 500  # an event of so many values is asked about as a whole
 _KEPT = (50, 10, 3, 1)  # members kept of each array and object, ever fewer until it is small
@@ -42,7 +42,7 @@ def first_faults(
     above = {place[:length] for place in cut for length in range(len(place) + 1)}
     faults = []
     for error in gate.iter_errors(short):
-        place = tuple(map(str, error.instance_path))
+        place, _, _ = locate(short, error.instance_path)
         own = error.kind.name in _OWN and place not in cut
         if own or place not in above:
             faults.append(error)

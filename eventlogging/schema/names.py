@@ -20,7 +20,9 @@ RESERVED_STEMS = frozenset(
         "unknown", "registry_counter", "event_schema", "schema_owner", "schema_version",
         "schema_example", "schema_table", "schema_column", "proposal", "governance", "audit",
         "token", "sign_in_link", "checkpoint", "ledger", "table_day", "recent_id", "parked",
-        "job_run", "alembic_version",
+        "job_run", "alembic_version", "proposal_revision", "proposal_event", "person",
+        "person_session", "sign_in_failure", "reviewer_invitation", "owner_trouble", "mail",
+        "test_event", "alert_episode", "subscription", "validity_report", "webhook_call",
     }
 )  # fmt: skip
 

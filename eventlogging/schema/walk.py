@@ -93,3 +93,31 @@ def whole(value: Any) -> int | None:
     if type(value) is int or (type(value) is float and value.is_integer()):
         return int(value)
     return None
+
+
+def locate(document: Any, path: Sequence[str | int]) -> tuple[Tokens, Any, bool]:
+    """Return the keys of a path as jsonschema-rs tells it, what stands there, and whether for sure.
+
+    It tells a key of digits as a number, too: 7 for `7`, `007` and `+7` alike. Where an object
+    has several such keys, which of them is meant cannot be known.
+    """
+    tokens: list[str] = []
+    value, sure = document, True
+    for step in path:
+        if isinstance(value, list):
+            tokens.append(str(step))
+            value = value[int(step)]
+            continue
+        members = value if isinstance(value, dict) else {}
+        alike = [str(step)]
+        if isinstance(step, int):
+            alike = [key for key in members if _is_number(key, step)] or alike
+            sure = sure and len(alike) == 1
+        tokens.append(alike[0])
+        value = members.get(alike[0])
+    return tuple(tokens), value, sure
+
+
+def _is_number(key: str, number: int) -> bool:
+    digits = key.removeprefix("+")
+    return len(digits) < 99 and digits.isascii() and digits.isdecimal() and int(digits) == number

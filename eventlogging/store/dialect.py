@@ -127,5 +127,8 @@ class Dialect(Protocol):
     def settle(self, connection: sa.Connection, tables: Sequence[str]) -> None:
         """Give fixed tables the collation that compares texts exactly."""
 
+    def used_percent(self, connection: sa.Connection) -> tuple[float, str]:
+        """Return how much of what it has room for is in use, and of what: `connections` …"""
+
     def trouble(self, error: BaseException) -> Trouble:
         """Say what an error of the driver is about: the row's data, the table, the server …"""

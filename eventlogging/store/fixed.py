@@ -280,6 +280,58 @@ sign_in_link = sa.Table(
     sa.Column("email", sa.String(191)),
 )
 
+# A time of trouble, from its first sign to its end: one mail when it opens, one when it closes.
+alert_episode = sa.Table(
+    "alert_episode",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("rule", sa.String(32), nullable=False),
+    sa.Column("schema", _NAME, nullable=False, index=True),  # "": all events together
+    # rule and schema while it is open, so that there is one; NULL afterwards
+    sa.Column("open_key", sa.String(128), unique=True),
+    sa.Column("opened_at", _TIME, nullable=False, index=True),
+    sa.Column("closed_at", _TIME),
+    sa.Column("acknowledged_at", _TIME),
+    sa.Column("acknowledged_by", sa.String(191)),
+    sa.Column("snoozed_until", _TIME),
+    sa.Column("told_again_at", _TIME),  # when the other owners were told that nobody acted
+    sa.Column("value", sa.Double, nullable=False),  # the newest measured
+    sa.Column("detail", _LONG, nullable=False),  # JSON
+)
+
+subscription = sa.Table(
+    "subscription",
+    metadata,
+    sa.Column("email", sa.String(191), primary_key=True),
+    sa.Column("topic", sa.String(80), primary_key=True),  # daily | weekly | alerts | schema:<name>
+    sa.Column("created_at", _TIME, nullable=False),
+)
+
+# The validity report of each day, as it went out.
+validity_report = sa.Table(
+    "validity_report",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("made_at", _TIME, nullable=False),
+    sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Column("body", _LONG, nullable=False),  # JSON
+)
+
+# Calls of chat tools on their way, as mail is.
+webhook_call = sa.Table(
+    "webhook_call",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String(191), nullable=False, unique=True),
+    sa.Column("url", sa.String(500), nullable=False),
+    sa.Column("body", _LONG, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("due_at", _TIME, nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # waiting | sending | sent | failed
+    sa.Column("trouble", sa.String(500), nullable=False),
+)
+
 checkpoint = sa.Table(
     "checkpoint",
     metadata,

@@ -234,6 +234,12 @@ class MySQL:
                     f"COLLATE {self._collation}"
                 )
 
+    def used_percent(self, connection: sa.Connection) -> tuple[float, str]:
+        """Connections; how full the server's disk is, SQL does not say."""
+        row = connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").one()
+        most = connection.exec_driver_sql("SELECT @@max_connections").scalar()
+        return 100 * int(row[1]) / int(most or 1), "the connections of the database server"
+
     def trouble(self, error: BaseException) -> Trouble:
         cause = getattr(error, "orig", None) or error
         if isinstance(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -150,6 +151,15 @@ class SQLite:
 
     def settle(self, connection: sa.Connection, tables: Sequence[str]) -> None:
         """Nothing to do: SQLite compares texts byte by byte."""
+
+    def used_percent(self, connection: sa.Connection) -> tuple[float, str]:
+        """The file may grow until its disk is full."""
+        path = next(row[2] for row in connection.exec_driver_sql("PRAGMA database_list"))
+        if not path:
+            return 0.0, "memory"
+        size = Path(path).stat().st_size
+        free = shutil.disk_usage(Path(path).parent).free
+        return 100 * size / (size + free), "the disk of the SQLite file"
 
     def trouble(self, error: BaseException) -> Trouble:
         cause = getattr(error, "orig", None) or error

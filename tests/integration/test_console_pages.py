@@ -22,8 +22,9 @@ from eventlogging.ledger.reading import LineOfTruth, lines_of_truth, total
 from eventlogging.ledger.sentence import sentence
 from eventlogging.platform import open_platform
 from eventlogging.registry import sign_in_links
-from eventlogging.store.fixed import ledger, parked, sign_in_link
+from eventlogging.store.fixed import ledger, owner_trouble, parked, proposal, sign_in_link
 from tests.console import BROWSER, CLICK, House, csrf
+from tests.people import browser_of
 
 ATTACK = """<script>alert("x")</script>'"><img src=x onerror=alert(1)>{{ 7*7 }}"""
 MOST_BYTES = 150_000
@@ -216,6 +217,78 @@ def test_the_bar_shows_every_part_and_fills_its_width() -> None:
     assert not LineView("today", "2026-11-22", LineOfTruth("a")).pieces
 
 
+def bars_of(page: str) -> dict[str, list[int]]:
+    """The table of a page's chart: step of time → its numbers."""
+    rows = re.findall(r"<tr data-x=.*?</tr>", page, re.S)
+    found = {}
+    for row in rows:
+        cells = re.findall(r"<t[hd][^>]*>(?:<a[^>]*>)?([^<]+)", row)
+        found[cells[0]] = [int(cell.replace("\u2009", "")) for cell in cells[1:]]
+    return found
+
+
+def test_the_chart_has_an_hour_or_a_day_for_each_bar(house: House) -> None:
+    book(house, "Click", "valid", 1200)
+    book(house, "Click", "invalid", 7)
+    book(house, "Click", "duplicate", 3)
+    book(house, "Click", "valid", 5, day=3)
+    now = clock.now_ms()
+    hours = bars_of(page := house.page("/"))
+    assert len(hours) == 24
+    assert hours[f"{clock.minute(now)[:13]}:00"] == [1200, 7]
+    assert 'src="/static/chart.js"' in page
+    days = bars_of(page := house.page("/?by=day"))
+    assert len(days) == 14
+    assert days[clock.day(now - 3 * clock.DAY_MS)] == [5, 0]
+    assert days[clock.day(now)] == [1200, 7]
+    check_clean(page)
+    query = unescape(re.findall(r'href="(/v1/ledger\?[^"]*step=day[^"]*)"', page)[0])
+    counted = house.client.get(query).json
+    assert counted is not None
+    assert counted["total"]["valid"] == 1205
+    past = bars_of(house.page(f"/?day={clock.day(now - 3 * clock.DAY_MS)}"))
+    assert sum(valid for valid, _ in past.values()) == 5
+    assert house.client.get("/?by=year", headers=BROWSER).status_code == 400
+
+
+def test_a_page_without_figures_loads_no_chart(small_house: House) -> None:
+    assert "chart.js" not in small_house.page("/")
+    small_house.publish()
+    assert "chart.js" not in small_house.page("/schemas/Click")
+
+
+def test_new_schemas_are_named(small_house: House) -> None:
+    small_house.publish("Fresh", CLICK, title="Fresh clicks")
+    text = words_of(small_house.page("/"))
+    assert "New schemas Fresh Fresh clicks since" in text
+
+
+def test_what_waits_for_the_visitor_needs_attention(house: House) -> None:
+    house.publish()
+    now = clock.iso(clock.now_ms())
+    with house.platform.database.write() as connection:
+        connection.execute(
+            sa.insert(proposal).values(
+                schema="Click", version="1.1.0", body='{"name": "Click"}', state="proposed",
+                proposed_at=now, proposed_by="pm@example.org", reviewer="rev@example.org",
+                updated_at=now, updated_by="pm@example.org",
+            )
+        )  # fmt: skip
+        connection.execute(
+            sa.insert(owner_trouble).values(
+                schema="Click", email="owner@example.org", reason="bounced", since=now
+            )
+        )
+    reviewer = browser_of(house, "rev@example.org", reviewer=True)
+    page = reviewer.get("/", headers=BROWSER).text
+    assert "Click 1.1.0 waits for your review." in page
+    assert 'href="/reviews/1"' in page
+    assert "Its owner owner@example.org cannot be reached" in words_of(page)
+    other = browser_of(house, "vi@example.org").get("/", headers=BROWSER).text
+    assert "waits for your review" not in other
+    assert "cannot be reached" not in house.page("/")
+
+
 # Schemas
 
 
@@ -290,7 +363,7 @@ def test_samples_of_refused_events_are_for_who_is_signed_in(house: House) -> Non
     page = house.page("/schemas/Click")
     assert "type_mismatch" in page
     assert "of-a-person" not in page
-    assert "Samples of refused events are shown to people who are signed in" in page
+    assert "Samples of refused events are shown to people who are signed in" in words_of(page)
     house.sign_in()
     page = house.page("/schemas/Click")
     text = words_of(page)
@@ -302,6 +375,76 @@ def test_samples_of_refused_events_are_for_who_is_signed_in(house: House) -> Non
     check_clean(page)
     place = sa.engine.make_url(house.platform.database.url)
     assert (place.host or str(place.database)) in page
+
+
+def test_refused_events_are_grouped_by_their_cause(house: House) -> None:
+    house.publish()
+    start = clock.now_ms() - 3_600_000
+    wrong = {"schema": "Click", "event": {"target": 1}, "client": "web/1.0"}
+    house.send({**wrong, "client": "web/0.9"}, received=start)
+    house.send(wrong, wrong, received=start + 1000)
+    house.send({"schema": "Click", "event": {"target": "a", "count": "many"}})
+    house.sign_in()
+    page = house.page("/schemas/Click")
+    text = words_of(page)
+    assert "type_mismatch 3 /target a text" in text
+    assert "type_mismatch 1 /count a whole number" in text
+    assert "web/1.0 2, web/0.9 1" in text
+    assert f"First seen{clock.minute(start)} UTC" in text
+    assert "GROUP BY code" in text
+    check_clean(page)
+
+
+def test_two_versions_are_compared_in_words(small_house: House) -> None:
+    small_house.publish()
+    wider = {**CLICK, "properties": {**CLICK["properties"], "more": {"type": "string"}}}
+    small_house.publish("Click", wider)
+    small_house.publish("Click", {**wider, "required": ["target", "more"]})
+    page = small_house.page("/schemas/Click?from=1.0.0&to=2.0.0")
+    text = words_of(page)
+    assert "From 1.0.0 to 2.0.0" in text
+    assert "A major change: events that were valid may be refused." in text
+    assert "A minor change" in small_house.page("/schemas/Click?from=1.0.0&to=1.1.0")
+    assert "They say the same" in small_house.page("/schemas/Click?from=1.0.0&to=1.0.0")
+    check_clean(page)
+    for query in ("from=1.0.0", "from=1.0.0&to=9.9.9", f"from={ATTACK}&to=1.0.0"):
+        assert small_house.client.get(f"/schemas/Click?{query}").status_code == 400
+
+
+def test_the_page_has_code_to_paste(small_house: House) -> None:
+    example = {"name": "a", "passes": True, "payload": {"target": "</script><b>"}}
+    small_house.publish(examples=[example])
+    page = small_house.page("/schemas/Click")
+    for words in ("The same in JavaScript", "The same in Python", "eventlogging codegen Click"):
+        assert words in page
+    check_clean(page)
+    small_house.publish("Server", CLICK, producers="token", examples=[example])
+    assert "The same in JavaScript" not in small_house.page("/schemas/Server")
+
+
+def test_an_owner_deprecates_retires_and_revives(house: House) -> None:
+    house.publish()
+    owner = browser_of(house, "owner@example.org")
+    path = "/schemas/Click/state"
+    page = owner.get(path, headers=BROWSER).text
+    check_clean(page)
+    form = {"csrf": csrf(page), "reason": "Replaced by Tap."}
+    for move, state in (
+        ("deprecate", "deprecated"),
+        ("retire", "retired"),
+        ("revive", "published"),
+    ):
+        answer = owner.post(path, data={**form, "move": move}, headers=BROWSER)
+        assert answer.status_code == 303, answer.text
+        assert f"Click is {state}" in owner.get(path, headers=BROWSER).text
+    without = owner.post(path, data={**form, "move": "retire", "reason": " "}, headers=BROWSER)
+    assert without.status_code == 400
+    again = owner.post(path, data={**form, "move": "revive"}, headers=BROWSER)
+    assert again.status_code == 400
+    assert owner.post(path, data={**form, "move": "burn"}, headers=BROWSER).status_code == 400
+    analyst = browser_of(house, "an@example.org", "analyst")
+    assert analyst.get(path, headers=BROWSER).status_code == 403
+    assert house.client.get(path, headers=BROWSER).status_code == 404
 
 
 def test_events_of_no_schema_have_a_page(house: House) -> None:
@@ -432,7 +575,7 @@ def test_a_link_signs_in_once(house: House) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert "Secure" not in cookie
-    assert "Signed in as admin" in house.page("/")
+    assert "Sign out" in house.page("/")
     other = house.app.test_client()
     used = other.get(link, headers=BROWSER)
     assert used.status_code == 410
@@ -447,7 +590,8 @@ def test_a_link_is_used_up_by_one_of_many_at_the_same_time(house: House) -> None
 
     def claim() -> None:
         together.wait()
-        won.append(sign_in_links.claim(house.platform.database, secret))
+        with house.platform.database.write() as connection:
+            won.append(sign_in_links.claim(connection, secret))
 
     threads = [threading.Thread(target=claim) for _ in range(6)]
     for thread in threads:
@@ -463,7 +607,7 @@ def test_a_link_expires_after_an_hour(house: House, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(clock, "offset_ms", 3_601_000)
     assert house.client.post(link, data={"csrf": token}).status_code == 410
     assert house.client.get(link, headers=BROWSER).status_code == 410
-    assert "Not signed in" in house.page("/")
+    assert "Sign in" in house.page("/")
     new_link(house)
     with house.platform.database.read() as connection:
         assert len(connection.execute(sa.select(sign_in_link)).all()) == 1
@@ -480,7 +624,7 @@ def test_forms_without_their_token_do_nothing(small_house: House) -> None:
     other = csrf(small_house.app.test_client().get(link).text)
     assert small_house.client.post(link, data={"csrf": other}).status_code == 400
     with small_house.platform.database.read() as connection:
-        assert sign_in_links.is_open(connection, link.rsplit("/", 1)[-1])
+        assert sign_in_links.find(connection, link.rsplit("/", 1)[-1])
 
 
 def test_signing_out_needs_the_form_and_ends_the_session(small_house: House) -> None:
@@ -488,9 +632,9 @@ def test_signing_out_needs_the_form_and_ends_the_session(small_house: House) -> 
     small_house.sign_in()
     page = small_house.page("/")
     assert small_house.client.post("/sign-out").status_code == 400
-    assert "Signed in as admin" in small_house.page("/")
+    assert "Sign out" in small_house.page("/")
     assert small_house.client.post("/sign-out", data={"csrf": csrf(page)}).status_code == 303
-    assert "Not signed in" in small_house.page("/")
+    assert "Sign in" in small_house.page("/")
     assert small_house.client.get("/v1/data/Click").status_code == 401
 
 
@@ -501,7 +645,7 @@ def test_a_forged_session_opens_nothing(small_house: House, tmp_path: Path) -> N
     cookie = other.client.get_cookie("eventlogging_session")
     assert cookie is not None
     small_house.client.set_cookie("eventlogging_session", cookie.value)
-    assert "Not signed in" in small_house.page("/")
+    assert "Sign in" in small_house.page("/")
     assert small_house.client.get("/v1/data/Click").status_code == 401
     other.close()
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from eventlogging.registry.change import change_settings
 from eventlogging.registry.export import registry_governance
 from eventlogging.registry.snapshot import read_counter, read_snapshot
+from eventlogging.schema.names import RESERVED_STEMS
 from eventlogging.store import migrate as migrations
 from eventlogging.store.database import Database
 from eventlogging.store.fixed import metadata
@@ -122,3 +123,7 @@ def test_migrations_lead_to_the_tables_that_the_program_knows(database_url: str)
         differences = compare_metadata(context, metadata)
     database.close()
     assert differences == []
+
+
+def test_no_schema_can_take_the_name_of_a_fixed_table() -> None:
+    assert set(metadata.tables) <= RESERVED_STEMS

@@ -127,6 +127,7 @@ def test_the_readme_lists_exactly_the_names_that_mails_may_use() -> None:
     readme = (ROOT / "alerts/README.md").read_text("utf-8")
     rows = re.findall(r"^\| (`.+?) \|", readme.split("may use:")[1], re.MULTILINE)
     listed = {name for cell in rows for name in re.findall(r"`(\w+)`", cell)}
+    assert emails.NAMES["default"] < emails.NAMES["throughput"]
     assert listed == emails.NAMES["throughput"]
 
 
@@ -139,12 +140,26 @@ ALERT: dict[str, Any] = {
     "window_minutes": 5,
     "since": "2026-11-22 14:05 UTC",
     "contributors": [
-        {"schema": "Nav<i>", "rate": 200.0, "percent": 93.3, "owners": ["performance@example.org"]}
+        {
+            "schema": "Nav<i>",
+            "rate": 200.0,
+            "percent": 93.3,
+            "owners": ["performance@example.org"],
+            "before": 30.0,
+        }
     ],
+    "parts": [{"what": "client", "name": "a<i>b", "percent": 80.0, "percent_before": 3.0}],
+    "rule": "throughput",
+    "fact": "NavigationTiming: 214 events/s since 14:05 UTC",
+    "lines": ["Events are still taken and stored."],
+    "value": 214.25,
+    "failing": None,
+    "why": "You get this because you own NavigationTiming.",
     "chart": "cid:chart",
     "actions": [{"label": "See the ledger", "url": "http://127.0.0.1:8080/alerts?a=1&b=2"}],
 }
-BARE = {"schema": None, "usual_rate": None, "contributors": [], "chart": None, "actions": []}
+BARE = {"schema": None, "usual_rate": None, "contributors": [], "chart": None, "actions": [],
+        "parts": []}  # fmt: skip
 
 
 @pytest.mark.parametrize("more", [{}, BARE])

@@ -330,3 +330,24 @@ def test_forged_capsule_fields_change_nothing() -> None:
     assert line["received"] == NOW
     assert line["outcome"] == "valid"
     assert "Forged" not in json.dumps(line)
+
+
+DIGITS = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+@pytest.mark.parametrize("key", ["2024", "007", "+7", "0", "99999999999999999999", "-1", "1e3"])
+def test_a_wrong_value_at_a_key_of_digits_is_told_with_its_key(key: str) -> None:
+    document = {"type": "object", "properties": {"by_year": DIGITS}}
+    judge = intake(registered(documents={"1.0.0": document}))
+    verdict = one(judge, {"schema": "Click", "event": {"by_year": {key: 5}}})
+    assert (verdict.outcome, verdict.code) == (Outcome.INVALID, "type_mismatch")
+    assert [problem.pointer for problem in verdict.problems] == [f"/by_year/{key}"]
+    assert verdict.problems[0].found == "the number 5"
+
+
+def test_of_keys_that_cannot_be_told_apart_no_value_is_shown() -> None:
+    judge = intake(registered(documents={"1.0.0": DIGITS}, privacy={"/007": "hmac"}))
+    verdict = one(judge, {"schema": "Click", "event": {"7": "fine", "007": 12345}})
+    assert verdict.outcome is Outcome.INVALID
+    assert "12345" not in str(verdict.problems)
+    assert "12345" not in verdict.line.decode()

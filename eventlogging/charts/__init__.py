@@ -1,0 +1,1 @@
+"""Charts as PNG, for mails: the same picture as on the pages."""

@@ -1,0 +1,1 @@
+"""Metrics: the ledger, the lag and the jobs as figures for Prometheus and Graphite."""
