@@ -16,21 +16,21 @@ _NEED_LIFE = ("silent", "rhythm")  # no events of a retired schema are no news
 _FOLDER, _DEFAULT = "alerts", "default.toml"
 
 _WORDS: Mapping[str, str] = {
-    "throughput": "more than {above_per_second:g} events a second over {window_minutes} minutes",
+    "throughput": "more than {above_per_second:g} events a second over {window_minutes} min",
     "invalid": "more than {above_percent:g} % of at least {at_least_events} events invalid within "
-    "{window_minutes} minutes",
-    "silent": "no valid event for {after_minutes} minutes",
+    "{window_minutes} min",
+    "silent": "no valid event for {after_minutes} min",
     "rhythm": "no valid event in a span in which at least {at_least_events} came in each of the "
     "last {weeks} weeks",
     "volume": "an hour unlike the same hour of the last {weeks} weeks by {deviations:g} times "
     "their usual deviation, from {at_least_events} events on",
-    "unexplained": "more than {above_events} events unexplained within {window_minutes} minutes",
+    "unexplained": "more than {above_events} events unexplained within {window_minutes} min",
     "lag": "events that wait for more than {above_seconds:g} s to be stored",
     "stored": "less than {below_percent:g} % of what was accepted stored within {window_minutes} "
-    "minutes, where at least {at_least_bytes} bytes were",
+    "min, where at least {at_least_bytes} bytes were",
     "disk": "less than {below_gigabytes:g} GB free on the disk of the log",
     "database": "more than {above_percent:g} % of what the database has room for in use",
-    "jobs": "a job that failed, found something wrong, or is late by {late_minutes} minutes",
+    "jobs": "a job that failed, found something wrong, or is late by {late_minutes} min",
 }
 
 

@@ -26,6 +26,8 @@ _ITEMS = (
     Item("overview", "/", "Overview", "see_schemas"),
     Item("schemas", "/schemas", "Schemas", "see_schemas"),
     Item("reviews", "/reviews", "Reviews", "see_reviews"),
+    Item("alerts", "/alerts", "Alerts", "see_live"),
+    Item("reports", "/reports", "Reports", "see_live"),
     Item("explore", "/explore", "Explore", "read_events"),
     Item("people", "/people", "People", "see_people"),
     Item("jobs", "/jobs", "Jobs", "see_jobs"),

@@ -556,7 +556,7 @@ def test_the_page_shows_what_goes_on_and_lets_people_act(
     episode = opened(house, at)
     page = house.page("/alerts")
     assert "<h1>Click: 1.5 events/s since" in page
-    assert "more than 1 events a second over 1 minutes" in page
+    assert "more than 1 events a second over 1 min" in page
     token = csrf(page)
     path = f"/alerts/{episode.id}"
     assert house.client.post(path, data={"act": "acknowledge"}).status_code == 400

@@ -73,7 +73,8 @@ runner.run(platform, threading.Event(), [Job("tick", Every(1, catch_up=int(sys.a
 def start(url: str, var: Path, path: Path, how: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "EVENTLOGGING_VAR": str(var), "EVENTLOGGING_DATABASE_URL": url}
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(path), how, str(LEASE), str(CATCH_UP)], env=environment, cwd=var,
+        [sys.executable, "-c", CHILD, str(path), how, str(LEASE), str(CATCH_UP)],
+        env=environment, cwd=var,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
