@@ -183,12 +183,31 @@ def test_the_whole_story(chromium: Browser, new_server: Callable[..., Server]) -
         return post(server, {"query": "herons", "results": 3})[0] == 201
 
     wait_until(taken, 20)
+    judge.goto(proposal)
+    code = judge.locator("#code pre").first.text_content()
+    assert code is not None
+    pasted = code.replace("\nlogEvent(", "\nreturn logEvent(")
+    assert pat.evaluate(f"async () => {{{pasted}}}") is True, (
+        "the pasted code sends an event, and it is valid"
+    )
     status, answer = post(server, {"query": "herons", "results": "three"})
     assert status == 400
     assert answer["invalid"][0]["context"]["errors"][0]["pointer"] == "/results"
     live = pat.locator("ol.live")
-    expect(live.locator("li.valid")).to_have_count(1, timeout=15_000)
+    expect(live.locator("li.valid")).to_have_count(2, timeout=15_000)
     expect(live.locator("li.invalid")).to_contain_text("results", timeout=15_000)
+
+    # The next version: what it would have said to past events is seen before it is proposed.
+    pat.goto(f"/schemas/{NAME}")
+    pat.get_by_role("link", name="Propose a change").click()
+    pat.wait_for_load_state("networkidle")
+    results = pat.locator("#fields li.row").last
+    results.get_by_label("Largest").fill("2")
+    expect(findings).to_contain_text("2.0.0")
+    pat.get_by_role("button", name="Try it on past events").click()
+    tried = pat.locator("#dry-run")
+    expect(tried).to_contain_text("1 now valid would be refused", timeout=15_000)
+    expect(tried).to_contain_text("results")
 
     # The owner lowers the sampling, and sees first what that does.
     pat.goto(f"/schemas/{NAME}/sampling")
