@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -115,21 +115,25 @@ def close(connection: sa.Connection, episode: Episode, now_ms: int) -> bool:
     return _set(connection, episode, open_key=None, closed_at=clock.iso(now_ms))
 
 
-def wake(connection: sa.Connection, episode: Episode, now_ms: int) -> bool:
-    """End a snooze; False where somebody else has, or it was prolonged meanwhile."""
+def wake(
+    connection: sa.Connection, episode: Episode, now_ms: int, told: Iterable[str] = ()
+) -> bool:
+    """End a snooze, and note who is told; False where somebody else has, or it was prolonged."""
     c = alert_episode.c
     return _set(
-        connection, episode, c.snoozed_until == episode.snoozed_until,
-        snoozed_until=None, told_again_at=clock.iso(now_ms),
+        connection, episode, c.snoozed_until == episode.snoozed_until, snoozed_until=None,
+        told_again_at=clock.iso(now_ms), detail=_also_told(episode, told),
     )  # fmt: skip
 
 
-def tell_again(connection: sa.Connection, episode: Episode, now_ms: int) -> bool:
+def tell_again(
+    connection: sa.Connection, episode: Episode, now_ms: int, told: Iterable[str] = ()
+) -> bool:
     """Note that the other owners are told now; False where they were, or somebody acted."""
     c = alert_episode.c
     return _set(
         connection, episode, c.told_again_at.is_(None), c.acknowledged_at.is_(None),
-        told_again_at=clock.iso(now_ms),
+        told_again_at=clock.iso(now_ms), detail=_also_told(episode, told),
     )  # fmt: skip
 
 
@@ -180,6 +184,12 @@ def _set(
         .values(**values)
     )
     return bool(result.rowcount == 1)
+
+
+def _also_told(episode: Episode, emails: Iterable[str]) -> str:
+    """Return the detail with more people who are to hear of the end."""
+    told = list(dict.fromkeys([*episode.told, *emails]))
+    return json.dumps({**episode.detail, "recipients": told}, ensure_ascii=False)
 
 
 def _measured(fact: Fact, at: str) -> dict[str, Any]:

@@ -171,19 +171,21 @@ class _Round:
     def store(self, connection: sa.Connection, changes: Sequence[Change]) -> Evaluation:
         """Write everything in the caller's transaction."""
         mails: list[Message] = []
+        if self._openings:
+            episodes.forget_old(connection, self._now)
         for briefing, _ in self._openings:
             episodes.insert(connection, briefing.episode)
             self._call(connection, briefing.episode, "opened", briefing.episode.fact)
         mails += tell.opening_mails(self._post, self._openings)
-        closed: list[Episode] = []
+        closed: list[tuple[Episode, str]] = []
         for change in changes:
             if isinstance(change, GoOn):
                 episodes.go_on(connection, change.episode, change.fact, self._now)
             elif isinstance(change, Close) and episodes.close(
                 connection, change.episode, self._now
             ):
-                closed.append(change.episode)
-                over = words.over_of(change.episode.rule, change.episode.subject)
+                over = words.over_of(change.episode, is_judged=change.fact is not None)
+                closed.append((change.episode, over))
                 self._call(connection, change.episode, "closed", over)
             elif isinstance(change, Wake | TellOthers) and self._goes_on(connection, change):
                 mails += self._still[change.episode.key]
@@ -191,16 +193,16 @@ class _Round:
         queued = sum(queue(connection, message) for message in mails)
         return Evaluation(
             tuple(briefing.episode.fact for briefing, _ in self._openings),
-            tuple(episode.fact for episode in closed),
+            tuple(episode.fact for episode, _ in closed),
             sum(isinstance(change, GoOn) for change in changes),
             queued,
         )
 
     def _goes_on(self, connection: sa.Connection, change: Wake | TellOthers) -> bool:
         """Note that people are told again; False where somebody else has told them."""
-        if isinstance(change, Wake):
-            return episodes.wake(connection, change.episode, self._now)
-        return episodes.tell_again(connection, change.episode, self._now)
+        told = [message.recipient for message in self._still[change.episode.key]]
+        note = episodes.wake if isinstance(change, Wake) else episodes.tell_again
+        return note(connection, change.episode, self._now, told)
 
     def _call(self, connection: sa.Connection, episode: Episode, what: str, text: str) -> None:
         if what == "opened" and episode.snoozed_until is not None:

@@ -60,6 +60,8 @@ class Writer:
 def plain(values: Mapping[str, Any]) -> Written:
     """Return the mail without any template: an alert must not be lost to a fault in one."""
     links = [f"{action['label']}: {action['url']}" for action in values["actions"]]
+    if values.get("unsubscribe"):
+        links.append(f"Unsubscribe: {values['unsubscribe']}")
     paragraphs = [f"{values['fact']}.", *values["lines"], *links, str(values.get("why", ""))]
     text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
     html = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs if paragraph)

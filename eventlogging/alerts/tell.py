@@ -96,13 +96,16 @@ def opening_mails(
     return [_opening(post, email, items) for email, items in by_email.items()]
 
 
-def closing_mails(post: Post, closed: Sequence[Episode], now_ms: int) -> list[Message]:
-    """Return the closing notices: a mail for each person who was told of the openings."""
-    by_email: dict[str, list[Episode]] = {}
-    for episode in closed:
+def closing_mails(post: Post, closed: Sequence[tuple[Episode, str]], now_ms: int) -> list[Message]:
+    """Return the closing notices: a mail for each person who was told of the openings.
+
+    `closed` are episodes, each with what is so again.
+    """
+    by_email: dict[str, list[tuple[Episode, str]]] = {}
+    for episode, over in closed:
         for email in episode.told:
-            by_email.setdefault(email, []).append(episode)
-    return [_closing(post, email, episodes, now_ms) for email, episodes in by_email.items()]
+            by_email.setdefault(email, []).append((episode, over))
+    return [_closing(post, email, items, now_ms) for email, items in by_email.items()]
 
 
 def still_mails(
@@ -116,7 +119,7 @@ def still_mails(
             **briefing.values(sees_values=one.sees_values),
             "reason": reason,
             "actions": _actions(post, episode, one.email),
-            "why": _why(post, one),
+            **_why(post, one),
         }
         values["fact"] = f"Still: {episode.fact}"
         values["lines"] = [reason, *values["lines"]]
@@ -132,7 +135,7 @@ def _opening(post: Post, email: str, items: Sequence[tuple[Briefing, Recipient]]
         values = {
             **first.values(sees_values=one.sees_values),
             "actions": _actions(post, first.episode, email),
-            "why": _why(post, one),
+            **_why(post, one),
         }
         written = post.writer.write(first.episode.rule, values)
         return _message(post, "open", [first.episode], one, written, first.images)
@@ -149,34 +152,37 @@ def _opening(post: Post, email: str, items: Sequence[tuple[Briefing, Recipient]]
         "lines": facts,
         "alerts": alerts,
         "actions": [{"label": "See all alerts", "url": f"{post.config.url}/alerts"}],
-        "why": _why(post, one),
+        **_why(post, one),
     }
     written = post.writer.write("several", values, shared="several")
     return _message(post, "open", [item[0].episode for item in items], one, written, images)
 
 
-def _closing(post: Post, email: str, episodes: Sequence[Episode], now_ms: int) -> Message:
+def _closing(post: Post, email: str, closed: Sequence[tuple[Episode, str]], now_ms: int) -> Message:
     items = [
         {
-            "over": words.over_of(episode.rule, episode.subject),
+            "over": over,
             "fact": episode.fact,
             "opened": f"{episode.opened_at[:16].replace('T', ' ')} UTC",
             "lasted": words.span(open_minutes(episode, now_ms)),
             "acknowledged_by": episode.acknowledged_by,
         }
-        for episode in episodes
+        for episode, over in closed
     ]
     first = items[0]
-    more = f", and {len(items) - 1} more alerts are over" if len(items) > 1 else ""
+    others = len(items) - 1
+    more = f", and {others} more {'alert is' if others == 1 else 'alerts are'} over"
     values = {
-        "fact": f"Over: {first['over']}{more}",
+        "fact": f"Over: {first['over']}{more if others else ''}",
         "lines": [f"{one['over']}. It began at {one['opened']} and lasted {one['lasted']}. "
                   f"The alert was: {one['fact']}." for one in items],
         "alerts": items,
         "actions": [{"label": "See all alerts", "url": f"{post.config.url}/alerts"}],
         "why": "You get this because you were told that it began.",
+        "unsubscribe": None,
     }  # fmt: skip
     written = post.writer.write("closed", values, shared="closed")
+    episodes = [episode for episode, _ in closed]
     return _message(post, "closed", episodes, Recipient(email, ""), written, {})
 
 
@@ -209,12 +215,11 @@ def _actions(post: Post, episode: Episode, email: str) -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
-def _why(post: Post, one: Recipient) -> str:
-    text = f"You get this because {one.why}."
+def _why(post: Post, one: Recipient) -> dict[str, str | None]:
+    link = None
     if one.topic:
         link = subscriptions.unsubscribe_link(post.config.url, post.key, one.email, one.topic)
-        text += f" Unsubscribe: {link}"
-    return text
+    return {"why": f"You get this because {one.why}.", "unsubscribe": link}
 
 
 def _insiders(connection: sa.Connection) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from eventlogging.alerts.episode import Episode
 from eventlogging.alerts.judge import Fact
 from eventlogging.ledger.sentence import grouped
 
@@ -23,10 +24,16 @@ def lines_of(fact: Fact) -> list[str]:
     return [*_MORE[fact.rule.kind](fact), f"The rule: {fact.rule.words}."]
 
 
-def over_of(rule: str, subject: str) -> str:
-    """Return what is so again now that an episode is over."""
+def over_of(episode: Episode, *, is_judged: bool) -> str:
+    """Return what is so again now that an episode is over.
+
+    Not `is_judged`: its rule, job or host is gone, and nobody can say.
+    """
+    subject = episode.subject
     name = subject or ALL
-    return _OVER[rule].format(name=name, host=subject.removeprefix("@"))
+    if not is_judged:
+        return f"{name.removeprefix('@')}: not judged by the rule {episode.rule} any more"
+    return _OVER[episode.rule].format(name=name, host=subject.removeprefix("@"))
 
 
 def span(minutes: float) -> str:

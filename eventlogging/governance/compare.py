@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from eventlogging.governance.model import Governance, SchemaFolder, field_of, meaning
+from eventlogging.governance.model import (
+    DEFAULT_STATE,
+    Governance,
+    SchemaFolder,
+    field_of,
+    meaning,
+)
 from eventlogging.governance.problems import shown
 from eventlogging.governance.schemas import in_order
 
@@ -20,7 +26,8 @@ def _schema_changes(old: Governance, new: Governance) -> Iterator[str]:
         before, after = old.schemas.get(name), new.schemas.get(name)
         if before is None and after is not None:
             versions = ", ".join(in_order(after.versions)) or "no version"
-            yield f"{name}: schema added with {versions}"
+            state = "" if after.state in (None, DEFAULT_STATE) else f", {after.state}"
+            yield f"{name}: schema added with {versions}{state}"
         elif after is None:
             yield f"{name}: schema removed"
         elif before is not None:
@@ -36,6 +43,8 @@ def _folder_changes(old: SchemaFolder, new: SchemaFolder) -> Iterator[str]:
     yield from _value_change("producers", old.producers, new.producers)
     yield from _list_change("origins", old.origins, new.origins)
     yield from _value_change("fill_defaults", old.fill_defaults, new.fill_defaults)
+    if new.state is not None:  # what is not stated is left as it is
+        yield from _value_change("state", old.state or DEFAULT_STATE, new.state)
     yield from _value_change("sampling rate", float(old.sampling_rate), float(new.sampling_rate))
     yield from _value_change("sampling unit", old.sampling_unit, new.sampling_unit)
     for pointer in sorted({*old.privacy, *new.privacy}):

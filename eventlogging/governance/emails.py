@@ -13,7 +13,7 @@ from eventlogging.governance.problems import Found, did_you_mean
 _COMMON = frozenset(
     {
         "rule", "schema", "fact", "lines", "value", "since", "contributors", "parts", "failing",
-        "chart", "actions", "why",
+        "chart", "actions", "why", "unsubscribe",
     }
 )  # fmt: skip
 # What each rule's mails may use; a wrong name would else show when the alert is sent.
@@ -29,8 +29,8 @@ NAMES: dict[str, frozenset[str]] = {
          "database", "jobs"),
         _COMMON,
     ),
-    "several": frozenset({"fact", "lines", "alerts", "actions", "why"}),
-    "closed": frozenset({"fact", "lines", "alerts", "actions", "why"}),
+    "several": frozenset({"fact", "lines", "alerts", "actions", "why", "unsubscribe"}),
+    "closed": frozenset({"fact", "lines", "alerts", "actions", "why", "unsubscribe"}),
     "still": _COMMON
     | {
         "reason", "rate", "usual_rate", "above_per_second", "rearm_below_per_second",

@@ -12,6 +12,7 @@ from eventlogging.schema.version import Version
 FOLDERS = ("schemas", "reviewers", "alerts", "purge")
 DEFAULT_PRODUCERS = "public"
 DEFAULT_FILL_DEFAULTS = "eventgate"
+DEFAULT_STATE = "published"
 DEFAULT_RATE = 1.0
 DEFAULT_UNIT = "pageview"
 DEFAULT_KEEP_DAYS = 90  # in force where purge/default.toml says nothing else
@@ -35,6 +36,7 @@ class SchemaFolder:
     `privacy` maps JSON pointers to `hmac` or `drop`; `revisions` maps classic revision numbers to
     version texts; `overrides` maps version texts to the reason why one is smaller than its
     change demands; `versions` maps version texts to documents as they were written.
+    Without a `state`, a new schema is published, and one that is there stays what it is.
     """
 
     name: str
@@ -47,6 +49,7 @@ class SchemaFolder:
     producers: str = DEFAULT_PRODUCERS  # public | token
     origins: tuple[str, ...] = ()  # empty: any
     fill_defaults: str = DEFAULT_FILL_DEFAULTS  # eventgate | always | never
+    state: str | None = None  # published | deprecated | retired; None: not stated
     revisions: Mapping[int, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -193,6 +193,7 @@ def settings_of(value: Mapping[str, Any]) -> dict[str, Any]:
         "producers": value.get("producers", DEFAULT_PRODUCERS),
         "origins": tuple(value.get("origins", ())),
         "fill_defaults": value.get("fill_defaults", DEFAULT_FILL_DEFAULTS),
+        "state": value.get("state"),
         "revisions": {int(key): version for key, version in value.get("revisions", {}).items()},
         "overrides": dict(value.get("overrides", {})),
     }

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +17,7 @@ from eventlogging.governance import rules, schemas
 from eventlogging.governance.files import read_text
 from eventlogging.governance.model import (
     DEFAULT_FILL_DEFAULTS,
+    DEFAULT_STATE,
     FOLDERS,
     Governance,
     SchemaFolder,
@@ -31,13 +33,15 @@ def write_governance(root: Path, governance: Governance) -> list[Path]:
     """Write all files of `governance` below `root`, and return those that changed.
 
     A file that already says the same stays as it is, with its comments and order; nothing is
-    removed. Raises GovernanceError, before anything is written, where a name cannot be a file's,
-    and where a file cannot be written.
+    removed. A settings file that states the schema's state goes on to state it. Raises
+    GovernanceError, before anything is written, where a name cannot be a file's, and where a
+    file cannot be written.
     """
     texts = dict(rendered(governance))
     problems = [*_bad_names(governance), *_links_outside(root, texts)]
     if problems:
         raise GovernanceError(problems)
+    texts.update(_with_their_state(root, governance))
     changed: list[Path] = []
     for path, text in sorted(texts.items()):
         if not _says(root, path, text):
@@ -64,6 +68,26 @@ def rendered(governance: Governance) -> Iterator[tuple[str, str]]:
         yield f"{folder_name}/{inside}", text
 
 
+def _with_their_state(root: Path, governance: Governance) -> Iterator[tuple[str, str]]:
+    """Yield path and text of those settings whose file states a state that `governance` leaves out.
+
+    Left as it is, such a file would retire a schema anew that people have put back into use.
+    """
+    for name, folder in governance.schemas.items():
+        path = f"schemas/{name}/{schemas.SETTINGS}"
+        if folder.state is None and _states_a_state(root, path):
+            stated = replace(folder, state=DEFAULT_STATE)
+            yield path, tomli_w.dumps(settings_table(stated))
+
+
+def _states_a_state(root: Path, path: str) -> bool:
+    present = read_text(root, path) if (root / path).is_file() else None
+    if not isinstance(present, str):
+        return False
+    source, _ = parse_toml(path, present)
+    return source is not None and isinstance(source.value, dict) and "state" in source.value
+
+
 def settings_table(folder: SchemaFolder) -> dict[str, Any]:
     """Return what schema.toml says of a folder; what is empty, or rarely said, is left out."""
     table: dict[str, Any] = {
@@ -76,6 +100,8 @@ def settings_table(folder: SchemaFolder) -> dict[str, Any]:
         table["origins"] = list(folder.origins)
     if folder.fill_defaults != DEFAULT_FILL_DEFAULTS:
         table["fill_defaults"] = folder.fill_defaults
+    if folder.state is not None:
+        table["state"] = folder.state
     table["sampling"] = {"rate": float(folder.sampling_rate), "unit": folder.sampling_unit}
     if folder.privacy:
         table["privacy"] = {field_of(key): folder.privacy[key] for key in sorted(folder.privacy)}
@@ -111,7 +137,7 @@ def _says(root: Path, path: str, text: str) -> bool:
 
 _KNOWN = frozenset(
     {"title", "description", "owners", "producers", "origins", "sampling", "privacy"}
-    | {"fill_defaults", "revisions", "overrides"}
+    | {"fill_defaults", "state", "revisions", "overrides"}
 )
 
 

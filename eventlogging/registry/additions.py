@@ -11,7 +11,7 @@ def additions(folders: Governance, registry: Governance) -> Governance:
     """Return the folders with the registry's settings wherever both have a say.
 
     Applied at every start: new schemas, versions and documents come in, and
-    nothing that people decided since (a sampling rate, an owner) is undone.
+    nothing that people decided since (a sampling rate, an owner, its end) is undone.
     """
     schemas = {
         name: _kept(folder, registry.schemas[name]) if name in registry.schemas else folder
@@ -29,4 +29,5 @@ def _kept(folder: SchemaFolder, held: SchemaFolder) -> SchemaFolder:
         overrides={**held.overrides, **folder.overrides},
         versions={**held.versions, **folder.versions},
         examples=folder.examples if newer else held.examples,
+        state=None,  # whatever it is by then, also where somebody moves it meanwhile
     )

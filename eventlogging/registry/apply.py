@@ -20,6 +20,7 @@ from eventlogging.registry.order import publishing_order
 from eventlogging.registry.proposal import Proposal
 from eventlogging.registry.publish import Published, publish_in, put_settings, same_examples
 from eventlogging.registry.settings import Settings, merged
+from eventlogging.registry.state import put_state
 from eventlogging.registry.stored import StoredSchema
 from eventlogging.schema.version import Version
 from eventlogging.store.database import Database
@@ -126,7 +127,7 @@ class _Change:
         return not problems and meaning(document) == meaning(standing.document)
 
     def _beside(self, folder: SchemaFolder, before: StoredSchema | None) -> None:
-        """Bring settings, revisions and examples to what the folder says."""
+        """Bring settings, state, revisions and examples to what the folder says."""
         standing = stored.stored_schema(self.connection, folder.name)
         if standing is None:
             return
@@ -140,8 +141,16 @@ class _Change:
         put_settings(self.connection, standing, settings, self.who)
         for name, (was, now) in old.changes_to(settings).items():
             self.done.append(f"{folder.name}: {name} {_shown(was)} → {_shown(now)}")
+        self._state(folder, standing)
         self._revisions(folder, standing, where)
         self._examples(folder, standing, before)
+
+    def _state(self, folder: SchemaFolder, standing: StoredSchema) -> None:
+        """Put the schema into the state that the folder states, if it states any."""
+        if folder.state is None or folder.state == standing.state:
+            return
+        put_state(self.connection, folder.name, standing.state, folder.state, self.who)
+        self.done.append(f"{folder.name}: state {standing.state} → {folder.state}")
 
     def _revisions(self, folder: SchemaFolder, standing: StoredSchema, where: str) -> None:
         known = {v.revision: v.version for v in standing.versions.values() if v.revision}

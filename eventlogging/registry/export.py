@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from eventlogging.governance.model import Governance, SchemaFolder
+from eventlogging.governance.model import DEFAULT_STATE, Governance, SchemaFolder
 from eventlogging.registry import stored
 from eventlogging.registry.stored import StoredSchema
 from eventlogging.store.database import Database
@@ -45,6 +45,7 @@ def _folder(held: StoredSchema) -> SchemaFolder:
         producers=settings.producers,
         origins=settings.origins,
         fill_defaults=settings.fill_defaults,
+        state=None if held.state == DEFAULT_STATE else held.state,
         revisions={
             v.revision: str(v.version) for v in held.versions.values() if v.revision is not None
         },
@@ -69,6 +70,8 @@ def only_registered(folders: Governance, registry: Governance) -> list[str]:
                 for version in held.versions
                 if version not in folder.versions
             ]
+            if folder.state is None and held.state is not None:
+                found.append(f"{name}: state {held.state} only in the database")
     found += [
         f"{'/'.join(key)}: only in the database"
         for key in sorted(set(registry.documents) - set(folders.documents))

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from eventlogging.governance.model import Example
+from eventlogging.governance.model import DEFAULT_STATE, Example
 from eventlogging.registry.settings import Settings
 from eventlogging.registry.snapshot import read_plans
 from eventlogging.schema.columns import ColumnPlan
@@ -44,6 +44,7 @@ class StoredSchema:
     versions: Mapping[Version, StoredVersion]
     tables: Mapping[int, tuple[str, ColumnPlan]] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
+    state: str = DEFAULT_STATE
 
     @property
     def latest(self) -> Version:
@@ -87,6 +88,7 @@ def stored_schema(connection: sa.Connection, name: str) -> StoredSchema | None:
         versions=_versions(connection, name),
         tables=read_plans(connection, name).get(name, {}),
         examples=_examples(connection, name),
+        state=row.state,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventlogging.schema.patterns import as_written
-from eventlogging.schema.walk import pointer
+from eventlogging.schema.walk import locate, pointer
 
 _CUT = 60
 _TYPES = {
@@ -101,28 +101,18 @@ def kind_of(value: Any) -> str:
 
 
 def _at(payload: Any, path: Sequence[str | int]) -> tuple[list[str], Any]:
-    """Return the keys of a path, each index of an array as `*`, and the value that stands there.
-
-    jsonschema-rs gives a key of digits as a number, too, such as 7 for `007`.
-    """
-    tokens, value = [], payload
-    for step in path:
+    """Return the keys of a path, each index of an array as `*`, and the value that stands there."""
+    located, found, _ = locate(payload, path)
+    tokens: list[str] = []
+    value = payload
+    for token in located:
         if isinstance(value, list):
             tokens.append("*")
-            value = value[int(step)]
+            value = value[int(token)]
         else:
-            members = value if isinstance(value, dict) else {}
-            key = str(step)
-            if key not in members and isinstance(step, int):
-                key = next((name for name in members if _is_number(name, step)), key)
-            tokens.append(key)
-            value = members.get(key)
-    return tokens, value
-
-
-def _is_number(key: str, number: int) -> bool:
-    digits = key.removeprefix("+")
-    return len(digits) < 99 and digits.isascii() and digits.isdecimal() and int(digits) == number
+            tokens.append(token)
+            value = value.get(token) if isinstance(value, dict) else None
+    return tokens, found
 
 
 def _quote(value: Any) -> str:

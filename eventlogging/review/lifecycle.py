@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from eventlogging import clock
 from eventlogging.errors import UnknownSchema
-from eventlogging.registry import audit, counter, owners
+from eventlogging.registry import counter, owners
+from eventlogging.registry.state import put_state
 from eventlogging.review import acts, letters
 from eventlogging.review.record import named
 from eventlogging.review.thread import text_problems
@@ -62,12 +63,7 @@ def _move(
         if problems:
             return Moved(was, False, problems)
         now = clock.iso(clock.now_ms())
-        connection.execute(
-            sa.update(event_schema).where(c.name == name).values(state=state, updated_at=now)
-        )
-        action = {"published": "revive", "deprecated": "deprecate", "retired": "retire"}[state]
-        detail = {"old": was, "new": state, "reason": reason}
-        audit.record(connection, who, action, name, detail)
+        action = put_state(connection, name, was, state, who, reason=reason)
         counter.move(connection)
         letter = letters.moved(name, state, who, reason, base_url)
         of = sa.select(schema_owner.c.email).where(schema_owner.c.schema == name)

@@ -60,7 +60,7 @@ def duty(platform, moment):
     note("did", moment)
     return Result("done", "")
 
-claims.LEASE_SECONDS = float(sys.argv[3])
+claims.LEASE_SECONDS = int(sys.argv[3])
 runner.LOOK_SECONDS = 1
 platform = open_platform(config.load())
 note("here", "")

@@ -77,6 +77,20 @@ def test_every_setting_of_a_schema_is_told(old: Governance) -> None:
     ]
 
 
+def test_a_state_is_told_where_it_is_stated(old: Governance) -> None:
+    def stated(state: str | None) -> Governance:
+        return replace(old, schemas={"Clicks": replace(old.schemas["Clicks"], state=state)})
+
+    assert changes(old, stated("retired")) == ['Clicks: state "published" → "retired"']
+    assert changes(stated("retired"), stated("published")) == [
+        'Clicks: state "retired" → "published"'
+    ]
+    assert changes(old, stated("published")) == []
+    assert changes(stated("retired"), old) == []
+    gone = Governance(documents=old.documents)
+    assert changes(gone, stated("retired")) == ["Clicks: schema added with 1.0.0, retired"]
+
+
 def test_rules_and_texts_are_told_by_key(old: Governance) -> None:
     rule = {
         "keep_days": 180,

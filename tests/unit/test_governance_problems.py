@@ -82,6 +82,14 @@ ALONE: dict[str, tuple[dict[str, Any], str]] = {
         {SCHEMA: SETTINGS + "fill_defaults = true\n"},
         f'{SCHEMA}:4: `fill_defaults` is true; it should be "eventgate", "always" or "never"',
     ),
+    "state": (
+        {SCHEMA: SETTINGS + '\nstate = "retierd"\n'},
+        f'{SCHEMA}:5: `state` is "retierd"; it should be "published", "deprecated" or "retired"',
+    ),
+    "state as yes or no": (
+        {SCHEMA: SETTINGS + "state = false\n"},
+        f'{SCHEMA}:4: `state` is false; it should be "published", "deprecated" or "retired"',
+    ),
     "not a number at all": (
         {SCHEMA: SETTINGS + "[sampling]\nrate = nan\n"},
         f"{SCHEMA}:5: `sampling.rate` is nan; use a finite number",
@@ -451,3 +459,21 @@ def problems_of(root: Path) -> list[str]:
     with pytest.raises(GovernanceError) as raised:
         read_governance(root)
     return raised.value.problems
+
+
+def test_the_rules_of_alerts_are_checked_to_the_key(tmp_path: Path) -> None:
+    folder = tmp_path / "alerts"
+    folder.mkdir()
+    (folder / "default.toml").write_text(
+        'webhooks = ["ftp://x"]\n'
+        "[disk]\nbelow_gigabytes = 5\nrearm_above_gigabytes = 4\n"
+        "[rhythm]\nweeks = 2\nat_least_events = 50\n"
+        "[jobs]\n"
+    )
+    with pytest.raises(GovernanceError) as raised:
+        read_governance(tmp_path)
+    found = "\n".join(raised.value.problems)
+    assert "alerts/default.toml:1:" in found and "an address such as https://" in found
+    assert "`disk.rearm_above_gigabytes` is 4; at least `below_gigabytes`, which is 5" in found
+    assert "`rhythm.weeks` is 2; it should be a whole number of weeks from 3 to 8" in found
+    assert "`jobs.late_minutes` is missing" in found

@@ -155,6 +155,7 @@ ALERT: dict[str, Any] = {
     "value": 214.25,
     "failing": None,
     "why": "You get this because you own NavigationTiming.",
+    "unsubscribe": None,
     "chart": "cid:chart",
     "actions": [{"label": "See the ledger", "url": "http://127.0.0.1:8080/alerts?a=1&b=2"}],
 }

@@ -36,7 +36,7 @@ FULL: dict[str, Any] = {
     "consented = 2026-11-22\n",
     "schemas/a/b-c.d/schema.toml": SETTINGS
     + 'revisions = { "12" = "1.0.0", "3" = "1.0.0" }\norigins = ["https://example.org"]\n'
-    'fill_defaults = "always"\n'
+    'fill_defaults = "always"\nstate = "deprecated"\n'
     '[privacy]\nuserId = "hmac"\n"/page/id" = "drop"\n[sampling]\nrate = 0\nunit = "device"\n',
     "schemas/a/b-c.d/1.0.0.json": one_schema()["schemas/Clicks/1.0.0.json"],
 }  # fmt: skip
@@ -52,6 +52,8 @@ def test_what_is_written_reads_as_the_same(tmp_path: Path) -> None:
     assert again == governance
     assert again.schemas["a/b-c.d"].privacy == {"/userId": "hmac", "/page/id": "drop"}
     assert again.schemas["a/b-c.d"].fill_defaults == "always"
+    assert again.schemas["a/b-c.d"].state == "deprecated"
+    assert again.schemas["Clicks"].state is None
     assert again.documents["purge", "Clicks.toml"]["extension"]["until"] == "2027-03-31"  # type: ignore[index]
     assert write_governance(tmp_path / "b", again) == []
 
@@ -92,6 +94,28 @@ def test_which_events_get_defaults_is_written_where_it_is_not_the_usual(tmp_path
     (path,) = write_governance(tmp_path, replace(governance, schemas={"Clicks": never}))
     assert 'fill_defaults = "never"' in path.read_text()
     assert read_governance(tmp_path).schemas["Clicks"] == never
+
+
+def test_a_state_is_written_where_there_is_one(tmp_path: Path) -> None:
+    governance = read_governance(folder(tmp_path, one_schema()))
+    clicks = governance.schemas["Clicks"]
+    assert "state" not in settings_table(clicks)
+    retired = replace(clicks, state="retired")
+    (path,) = write_governance(tmp_path, replace(governance, schemas={"Clicks": retired}))
+    assert 'state = "retired"' in path.read_text()
+    assert read_governance(tmp_path).schemas["Clicks"] == retired
+
+
+@pytest.mark.parametrize("stated", ["published", "retired", "retierd"])
+def test_a_file_that_states_a_state_goes_on_to_state_it(tmp_path: Path, stated: str) -> None:
+    governance = read_governance(folder(tmp_path, one_schema()))
+    path = tmp_path / "schemas/Clicks/schema.toml"
+    path.write_text(f'# ours\n{SETTINGS}state = "{stated}"\n')
+    assert write_governance(tmp_path, governance) == ([] if stated == "published" else [path])
+    assert read_governance(tmp_path).schemas["Clicks"].state == "published"
+    other = replace(governance.schemas["Clicks"], title="Z")
+    assert write_governance(tmp_path, replace(governance, schemas={"Clicks": other})) == [path]
+    assert read_governance(tmp_path).schemas["Clicks"] == replace(other, state="published")
 
 
 def test_nothing_is_removed(tmp_path: Path) -> None:

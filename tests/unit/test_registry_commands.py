@@ -14,6 +14,7 @@ from eventlogging.governance.write import write_governance
 from eventlogging.registry.proposal import Proposal
 from eventlogging.registry.publish import publish
 from eventlogging.registry.snapshot import read_snapshot
+from eventlogging.review.lifecycle import retire, revive
 from eventlogging.store.database import Database
 
 ONE = {
@@ -48,10 +49,10 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     return Shell(tmp_path)
 
 
-def folder(name: str = "Edit", versions: Any = None) -> SchemaFolder:
+def folder(name: str = "Edit", versions: Any = None, state: str | None = None) -> SchemaFolder:
     return SchemaFolder(
         name, "Edits", "What happens in the editor", ("owner@example.org",),
-        versions=versions or {"1.0.0": ONE},
+        versions=versions or {"1.0.0": ONE}, state=state,
     )  # fmt: skip
 
 
@@ -136,6 +137,48 @@ def test_diff_tells_both_ways_and_export_brings_the_folders_up_to_date(shell: Sh
     assert shell.run(apply).exit_code == 0
     assert "No difference" in shell.run(diff).output
     database.close()
+
+
+def test_the_end_of_a_schema_is_told_both_ways_and_survives_export(shell: Shell) -> None:
+    words = {"who": "owner@example.org", "reason": "It has an end.", "base_url": ""}
+    shell.write(folder())
+    assert shell.run(apply).exit_code == 0
+    database = Database(shell.url)
+    assert retire(database, "Edit", **words).done
+    found = json.loads(shell.run(diff, "--json").stdout)
+    assert (found["in_folders"], found["only_in_database"]) == (
+        [], ["Edit: state retired only in the database"],
+    )  # fmt: skip
+    checked = shell.run(apply, "--check")
+    assert checked.exit_code == 0
+    assert "Edit: state retired only in the database" in checked.output
+    path = shell.root / "schemas/Edit/schema.toml"
+    written = json.loads(shell.run(export, str(shell.root), "--json").stdout)["written"]
+    assert written == [str(path)]
+    assert 'state = "retired"' in path.read_text()
+    assert "No difference" in shell.run(diff).output
+
+    assert revive(database, "Edit", **words).done
+    assert 'Edit: state "published" → "retired"' in shell.run(diff).output
+    checked = shell.run(apply, "--check")
+    assert checked.exit_code == 1
+    assert "Edit: state published → retired" in checked.output
+    assert read_snapshot(database).schemas["Edit"].state == "published"
+    assert shell.run(export, str(shell.root)).exit_code == 0
+    assert 'state = "published"' in path.read_text()
+    assert "No difference" in shell.run(diff).output
+    assert json.loads(shell.run(export, str(shell.root), "--json").stdout)["written"] == []
+    database.close()
+
+
+def test_a_state_that_there_is_not_is_refused_with_its_line(shell: Shell) -> None:
+    shell.write(folder(state="gone"))
+    for command, words in ((apply, ()), (apply, ("--check",)), (check, ()), (diff, ())):
+        refused = shell.run(command, *words)
+        assert refused.exit_code == 1
+        (line,) = refused.stderr.splitlines()
+        assert line.startswith("schemas/Edit/schema.toml:")
+        assert '`state` is "gone"; it should be "published", "deprecated" or "retired"' in line
 
 
 def test_a_database_that_is_not_there_is_one_line(shell: Shell) -> None:

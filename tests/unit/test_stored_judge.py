@@ -60,3 +60,12 @@ def test_keys_of_digits_are_keys_and_no_indexes() -> None:
     assert {(fault.pointer, fault.rule) for fault in found.faults} == {
         ("/1", "type"), ("/+3", "type"), ("/22", "additionalProperties")
     }  # fmt: skip
+
+
+def test_items_of_arrays_are_told_as_one_place() -> None:
+    item = {"type": "object", "properties": {"7": {"type": "string"}}, "required": ["at"]}
+    document = {"type": "object", "properties": {"list": {"type": "array", "items": item}}}
+    found = judge(document, {}).valid({"list": [{"at": 1}, {"7": 5}, {"7": None, "at": 1}]})
+    assert {(fault.pointer, fault.rule, fault.value) for fault in found.faults} == {
+        ("/list/*/7", "type", 5), ("/list/*/at", "required", None)
+    }  # fmt: skip
