@@ -14,7 +14,7 @@ from eventlogging import clock
 from eventlogging.alerts import words
 from eventlogging.alerts.growth import Samples
 from eventlogging.alerts.judge import Fact
-from eventlogging.charts.time_chart import Series, time_chart
+from eventlogging.charts.draw import Series, time_chart
 from eventlogging.event import Outcome
 from eventlogging.ledger.reading import lines_of_truth, series
 from eventlogging.platform import Platform

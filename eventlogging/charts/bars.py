@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from eventlogging.charts.canvas import COLOURS, QUIET, WORDS, Canvas
+from eventlogging.charts.canvas import Canvas
+from eventlogging.charts.colours import COLOURS, QUIET, WORDS
 
 _WIDE = 0.72  # of the room that each bar has
 _SMALL = 7.8

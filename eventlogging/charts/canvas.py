@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,21 +12,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image  # comes with matplotlib
 
+from eventlogging.charts.colours import (
+    INK,
+    PAPER,
+    QUIET,
+    RULE,
+)
 from eventlogging.ledger.sentence import grouped
 
-PAPER, INK, QUIET, RULE, ACCENT, ALARM = (
-    *("#ffffff", "#1c2025", "#5a6068", "#dedbd3"),
-    *("#1f4f91", "#d8001d"),
-)
-COLOURS: Mapping[str, str] = {
-    "valid": "#0f766e",
-    "invalid": "#c2521c",
-    "duplicate": "#7d7396",
-    "sampled_out": "#9cc3e0",
-    "suppressed": "#56646f",
-    "pending": "#d0930c",
-}
-WORDS: Mapping[str, str] = {"duplicate": "duplicates", "sampled_out": "sampled out"}
 _SHARPNESS = 2  # pixels of the picture per pixel of the mail
 _DPI = 100
 _SMALL, _NORMAL = 7.8, 9.4  # points; 11 and 13 pixels in the mail

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import matplotlib.dates as dates
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from eventlogging import clock
-from eventlogging.charts.canvas import ACCENT, ALARM, COLOURS, INK, QUIET, Canvas, plain
+from eventlogging.charts.canvas import Canvas, plain
+from eventlogging.charts.colours import ACCENT, ALARM, COLOURS, INK, QUIET
+from eventlogging.charts.draw import Series
 
 _DEFAULTS = (ACCENT, COLOURS["valid"], COLOURS["invalid"], COLOURS["duplicate"])
 _MINUTE = 60_000
@@ -21,18 +22,6 @@ _STEPS = tuple(
 _MOST_TICKS = 7
 _SMALL = 7.8
 _GAP = 2.5  # times the usual distance of points: beyond it the line is broken
-
-
-@dataclass(frozen=True)
-class Series:
-    """A line: points of (milliseconds since the epoch, value), in order of time.
-
-    `colour` is an outcome (`valid`, `invalid` …), `#rrggbb`, or empty: the next of a few.
-    """
-
-    label: str
-    points: Sequence[tuple[int, float]]
-    colour: str = ""
 
 
 def time_chart(

@@ -3,41 +3,76 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
 
 import click
 
 import eventlogging
-from eventlogging.cli.codegen import codegen
-from eventlogging.cli.demo import demo
-from eventlogging.cli.doctor import doctor
-from eventlogging.cli.governance import apply, check, diff, export, init
-from eventlogging.cli.graphite import graphite_schemas
-from eventlogging.cli.job import job
-from eventlogging.cli.ledger import ledger
-from eventlogging.cli.mail_test import mail
-from eventlogging.cli.report import report
-from eventlogging.cli.send import send
-from eventlogging.cli.serve import jobs, loader, serve, web
-from eventlogging.cli.tail import tail
-from eventlogging.cli.tokens import token
-from eventlogging.cli.users import user
 from eventlogging.errors import EventLoggingError
 
+# Command → where it is; a module is loaded when its command is asked for, so that each starts
+# as fast as what it needs.
+_COMMANDS: Mapping[str, str] = {
+    "serve": "serve:serve",
+    "web": "run_web:web",
+    "loader": "run_loader:loader",
+    "jobs": "run_jobs:jobs",
+    "init": "governance:init",
+    "apply": "governance:apply",
+    "export": "governance:export",
+    "check": "governance:check",
+    "diff": "governance:diff",
+    "send": "send:send",
+    "tail": "tail:tail",
+    "ledger": "ledger:ledger",
+    "demo": "demo:demo",
+    "codegen": "codegen:codegen",
+    "job": "job:job",
+    "report": "report:report",
+    "doctor": "doctor:doctor",
+    "token": "tokens:token",
+    "user": "users:user",
+    "mail": "mail_test:mail",
+    "graphite-schemas": "graphite:graphite_schemas",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class Commands(click.Group):
+    """All commands, each loaded when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        place = _COMMANDS.get(name)
+        return load_command(place) if place else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in _COMMANDS:
+            return super().resolve_command(ctx, args)
+        near = get_close_matches(args[0], _COMMANDS, 1) if args else []
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        ctx.fail(f"No such command {args[0]!r}.{hint}")
+
+
+def load_command(place: str) -> click.Command:
+    """Return the command that stands at `module:name` of this package."""
+    module, _, name = place.partition(":")
+    found = getattr(import_module(f"eventlogging.cli.{module}"), name)
+    assert isinstance(found, click.Command)
+    return found
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(eventlogging.__version__, prog_name="eventlogging")
 def cli() -> None:
     """Schema-governed event logging: every event sent is accounted for."""
-
-
-for command in (
-    *(serve, web, loader, jobs),
-    *(init, apply, export, check, diff),
-    *(send, tail, ledger, demo, codegen),
-    *(job, report, doctor, token, user, mail),
-    graphite_schemas,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import Any
-
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from eventlogging.governance.problems import Found, did_you_mean, shown
-from eventlogging.governance.syntax import KeyPath, Source, dotted
+from eventlogging.governance.syntax import KeyPath, Source, dotted, is_there
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 # Which keys are right in another kind of file, for those who put them here.
 _ELSEWHERE = {
@@ -38,10 +38,18 @@ def load(kind: str) -> dict[str, Any]:
 
 def check(kind: str, source: Source) -> Iterator[Found]:
     """Yield every way in which a parsed file differs from what its kind may hold."""
+    for at, text in problems(kind, source.value):
+        yield source.found(at if is_there(source.value, at) else at[:-1], text)
+
+
+def problems(kind: str, value: Any) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the same of a value that is no file's; what is missing has the path it would have."""
+    # Loaded here, for it takes a second, and few processes ever judge a file.
+    from jsonschema import Draft202012Validator, FormatChecker
+
     validator = Draft202012Validator(load(kind), format_checker=FormatChecker(["date"]))
-    for error in validator.iter_errors(source.value):
-        for at, text in _told(kind, error):
-            yield source.found(at, text)
+    for error in validator.iter_errors(value):
+        yield from _told(kind, error)
 
 
 def _told(kind: str, error: ValidationError) -> Iterator[tuple[KeyPath, str]]:
@@ -58,7 +66,7 @@ def _told(kind: str, error: ValidationError) -> Iterator[tuple[KeyPath, str]]:
         # jsonschema gives one error for each missing key, and names the key in its text alone.
         key = error.message.split("'")[1]
         expected = schema["properties"][key]["description"]
-        yield at, f"`{dotted((*at, key))}` is missing; add {expected}"
+        yield (*at, key), f"`{dotted((*at, key))}` is missing; add {expected}"
     elif "propertyNames" in error.absolute_schema_path:
         yield (*at, str(error.instance)), f"the key {shown(error.instance)} should be {right}"
     elif error.validator == "uniqueItems" and isinstance(error.instance, list):

@@ -72,21 +72,32 @@ def _check_roster(source: Source) -> Iterator[Found]:
             seen.add(email.casefold())
 
 
+def alert_problems(value: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what is wrong with a schema's own rules, as for alerts/<Name>.toml, with its place."""
+    yield from metaschema.problems("alerts_rule", value)
+    yield from _wrong_limits(value)
+
+
 def _check_alerts(source: Source) -> Iterator[Found]:
-    for rule, table in source.value.items():
+    for at, text in _wrong_limits(source.value):
+        yield source.found(at, text)
+
+
+def _wrong_limits(value: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    for rule, table in value.items():
         if not isinstance(table, dict):
             continue
-        for key, value in table.items():
+        for key, number in table.items():
             above = key.replace("rearm_below_", "above_")
             limit = table.get(above)
-            if above != key and _number(value) and _number(limit) and value > limit:
-                text = f"`{rule}.{key}` is {value}; at most `{above}`, which is {limit}, is right"
-                yield source.found((rule, key), text)
+            if above != key and _number(number) and _number(limit) and number > limit:
+                text = f"`{rule}.{key}` is {number}; at most `{above}`, which is {limit}, is right"
+                yield (rule, key), text
             below = key.replace("rearm_above_", "below_")
             limit = table.get(below)
-            if below != key and _number(value) and _number(limit) and value < limit:
-                text = f"`{rule}.{key}` is {value}; at least `{below}`, which is {limit}, is right"
-                yield source.found((rule, key), text)
+            if below != key and _number(number) and _number(limit) and number < limit:
+                text = f"`{rule}.{key}` is {number}; at least `{below}`, which is {limit}, is right"
+                yield (rule, key), text
 
 
 def _default_days(source: Source | None) -> dict[str, int]:

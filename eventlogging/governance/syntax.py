@@ -50,6 +50,16 @@ def _value_at(value: Any, at: KeyPath) -> Any:
     return value
 
 
+def is_there(value: Any, at: KeyPath) -> bool:
+    """Whether a value has something at this path."""
+    for part in at:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
 def parse_json(path: str, text: str) -> tuple[Source | None, list[Found]]:
     """Return the parsed JSON, or None, and every problem of its syntax."""
     try:

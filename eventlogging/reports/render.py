@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from eventlogging.charts.bars import day_bars
-from eventlogging.charts.canvas import COLOURS
+from eventlogging.charts.colours import COLOURS
+from eventlogging.charts.draw import day_bars
 from eventlogging.ledger.reading import LineOfTruth
 from eventlogging.ledger.sentence import grouped, sentence
 from eventlogging.reports.causes import Sample, SampleKey

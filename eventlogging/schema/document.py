@@ -11,9 +11,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
-import jsonschema
 import jsonschema_rs
-from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 
 from eventlogging.schema.draft import draft_of
 from eventlogging.schema.effort import effort_problems
@@ -28,12 +26,12 @@ MAX_SUBSCHEMAS = 3000  # the reference library takes about 0.15 ms for each
 MAX_PATTERNS = 200  # compiling one takes up to a millisecond
 MAX_PROBLEMS = 100
 
-_METASCHEMAS = {
-    "draft4": jsonschema.Draft4Validator,
-    "draft6": jsonschema.Draft6Validator,
-    "draft7": jsonschema.Draft7Validator,
-    "2019-09": jsonschema.Draft201909Validator,
-    "2020-12": jsonschema.Draft202012Validator,
+_METASCHEMAS: Mapping[str, str] = {  # the reference library's classes
+    "draft4": "Draft4Validator",
+    "draft6": "Draft6Validator",
+    "draft7": "Draft7Validator",
+    "2019-09": "Draft201909Validator",
+    "2020-12": "Draft202012Validator",
 }
 _BASE_WORDS = (
     "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef",
@@ -79,7 +77,11 @@ _KNOWN = (
 
 
 def _metaschema_problems(document: Mapping[str, Any], draft: str) -> Iterator[str]:
-    validator = _METASCHEMAS[draft]
+    # Loaded here, for it takes a second, and few processes ever judge a schema.
+    import jsonschema
+    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
+
+    validator = getattr(jsonschema, _METASCHEMAS[draft])
     judge = validator(validator.META_SCHEMA, registry=REGISTRY)
     try:
         for error in sorted(

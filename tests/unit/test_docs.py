@@ -84,7 +84,9 @@ def test_no_code_is_documented_that_is_not_there() -> None:
 
 
 def commands(group: click.Group, above: str = "eventlogging") -> Iterator[str]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from commands(command, f"{above} {name}")
         else:
@@ -111,7 +113,7 @@ def test_commands_that_the_docs_name_exist(path: Path) -> None:
     unknown = []
     for code in in_code(path):
         for name, sub in _COMMAND.findall(code):
-            command = cli.commands.get(name)
+            command = cli.get_command(click.Context(cli), name)
             known = command is not None
             if isinstance(command, click.Group) and sub:
                 known = sub in command.commands
