@@ -34,11 +34,9 @@ class Saved:
 
 def why_not(schema: str) -> str | None:
     """Return why a schema of this name cannot have rules of its own (None: it can)."""
-    name = _name(schema)
-    if name == "default.toml":
-        return "alerts/default.toml is the file of all schemas."
-    wrong = misplaced(f"{_FOLDER}/{name}")
-    return None if wrong is None else f"alerts/{name} {wrong}."
+    path = f"{_FOLDER}/{_name(schema)}"
+    wrong = misplaced(path)
+    return None if wrong is None else f"{path} {wrong}."
 
 
 def read(connection: sa.Connection, schema: str) -> Mapping[str, Any]:

@@ -25,8 +25,8 @@ Minutes = Mapping[int, Counts]  # start in ms → what was received in this minu
 
 
 def read_minutes(connection: sa.Connection, schema: str, now_ms: int) -> Minutes:
-    """Return the last days of a schema by minute, up to the last whole one; empty ones lack."""
-    end = now_ms - now_ms % _MINUTE_MS
+    """Return the last days of a schema by minute, with the present one; empty ones lack."""
+    end = _end(now_ms)
     c = ledger.c
     query = (
         sa.select(c.minute, c.outcome, sa.func.sum(c["count"]))
@@ -46,12 +46,17 @@ def read_minutes(connection: sa.Connection, schema: str, now_ms: int) -> Minutes
 
 def would_have(rule: Rule, minutes: Minutes, now_ms: int) -> str:
     """Return in a sentence what one rule of `KINDS` would have done over these minutes."""
-    end = now_ms - now_ms % _MINUTE_MS
+    end = _end(now_ms)
     if not any(counts.judged for counts in minutes.values()):
         return f"No event came in the last {DAYS} days."
     if rule.kind == "silent":
         return _silence(rule, minutes, end)
     return _windows(rule, minutes, end)
+
+
+def _end(now_ms: int) -> int:
+    """The end of the present minute: what came in it counts, as people expect."""
+    return now_ms - now_ms % _MINUTE_MS + _MINUTE_MS
 
 
 def _windows(rule: Rule, minutes: Minutes, end_ms: int) -> str:
@@ -109,7 +114,8 @@ def _silence(rule: Rule, minutes: Minutes, end_ms: int) -> str:
     longest, since = max(gaps)
     raised = sum(gap >= limit for gap, _ in gaps)
     if longest < 1:
-        return f"In the last {DAYS} days a valid event came in every minute; {_times(raised)}."
+        first = _at(heard[0]).removeprefix("at ")
+        return f"Since {first} a valid event came in every minute; {_times(raised)}."
     since_text = _at(since).replace("at ", "since ")
     return (
         f"The longest silence of the last {DAYS} days was {words.span(longest)}, {since_text}; "

@@ -1,4 +1,4 @@
-"""What waits for one person: reviews whose turn it is, owners of theirs who cannot be reached."""
+"""What waits for one person: open alerts, reviews whose turn it is, owners out of reach."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from eventlogging.alerts import episodes
+from eventlogging.console.alert_pages import is_snoozed
 from eventlogging.people.model import Person
 from eventlogging.review import drafts, ownership
 
@@ -28,7 +30,22 @@ def for_person(connection: sa.Connection, person: Person | None) -> list[Concern
     """Return what waits for somebody; nothing waits for strangers."""
     if person is None:
         return []
-    return [*_reviews(connection, person), *_owners(connection)]
+    return [*_alerts(connection), *_reviews(connection, person), *_owners(connection)]
+
+
+def _alerts(connection: sa.Connection) -> list[Concern]:
+    """Return the open alerts of which people are to be told: those snoozed are not."""
+    told = [episode for episode in episodes.opened(connection) if not is_snoozed(episode)]
+    return [
+        Concern(
+            "invalid" if episode.rule == "invalid" else "pending",
+            f"{episode.fact}.",
+            f"{episode.acknowledged_by} looks into it." if episode.acknowledged_by else "",
+            link="/alerts",
+            link_text="See the alert",
+        )
+        for episode in told[:_MOST]
+    ]
 
 
 def _reviews(connection: sa.Connection, person: Person) -> list[Concern]:

@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from eventlogging import clock
 from eventlogging.console import (
     alert_pages,
+    alert_rules_page,
     charts,
     draft_pages,
     error_pages,
@@ -63,6 +64,7 @@ def register(app: Flask, parts: Parts) -> None:
     app.register_blueprint(rows.blueprint(parts))
     live.register(app, parts)
     sampling_page.register(app, parts)
+    alert_rules_page.register(app, parts)
     explore.register(app, parts)
     outbox_page.register(app, parts)
     jobs_page.register(app, parts)

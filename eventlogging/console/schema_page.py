@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from eventlogging import clock
 from eventlogging.console import charts, who
+from eventlogging.console.alert_pages import SchemaAlerts, alerts_of_schema
 from eventlogging.console.charts import Chart
 from eventlogging.console.line_view import LineView, judged, label_count
 from eventlogging.console.overview import two_days
@@ -88,7 +89,7 @@ class Place:
 
 @dataclass(frozen=True)
 class SchemaPage:
-    """All that a schema's page says. `refusals` is None for who may not see events."""
+    """All that a schema's page says; `refusals` and `alerts` are None for who may not see them."""
 
     heading: str
     schema: RegisteredSchema
@@ -105,6 +106,7 @@ class SchemaPage:
     curl: str | None
     code: Mapping[str, str]  # language → what an instrumenter pastes
     refusals: Refusals | None
+    alerts: SchemaAlerts | None
     chart: Chart
     difference: Difference | None
 
@@ -123,6 +125,9 @@ def read_schema_page(
         example = passing_example(connection, schema.name)
         server = parts.database.dialect.version(connection)
         chart = _chart(connection, schema.name)
+        alerts = None
+        if who.allowed("see_live", schema):
+            alerts = alerts_of_schema(connection, schema.name, schema.state)
     refusals = None
     if who.allowed("see_live", schema):
         values = who.allowed("read_refused", schema)
@@ -144,6 +149,7 @@ def read_schema_page(
         curl=curl_line(parts.config, schema, example) if example else None,
         code=_code(parts, schema, json.loads(example)) if example else {},
         refusals=refusals,
+        alerts=alerts,
         chart=chart,
         difference=_difference(schema, *compared) if compared else None,
     )

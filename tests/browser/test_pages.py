@@ -18,7 +18,8 @@ from tests.servers import Server
 OPEN = ("/", "/schemas", "/schemas/NavigationTiming", "/sign-in")
 SIGNED_IN = (
     *("/schemas?mine=1", "/schemas/NavigationTiming/live", "/schemas/NavigationTiming/sampling"),
-    *("/schemas/NavigationTiming/state", "/explore", "/explore/NavigationTiming"),
+    *("/schemas/NavigationTiming/alerts", "/schemas/NavigationTiming/state"),
+    *("/explore", "/explore/NavigationTiming"),
     *("/reviews", "/drafts/new", "/drafts/new?schema=NewOne", "/drafts/new?schema=RecipeUptake"),
     *("/people", "/people/operator@localhost", "/account", "/tokens", "/audit"),
     *("/jobs", "/outbox", "/reports", "/alerts", "/subscriptions"),
