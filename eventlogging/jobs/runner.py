@@ -86,8 +86,7 @@ def perform(platform: Platform, job: Job, claim: Claim) -> Result:
     Raises StoreUnavailable and NotYet, and the run is then still to be done.
     """
     often = isinstance(job.trigger, Every)
-    loud = logging.DEBUG if often else logging.INFO  # of what happens each minute, failures alone
-    _logger.log(loud, "%s for %s begins", job.name, claim.slot)
+    _logger.debug("%s for %s begins", job.name, claim.slot)
     with claims.kept(platform.database, claim):
         try:
             result = job.duty(platform, job.time_of(claim.slot))
@@ -101,7 +100,9 @@ def perform(platform: Platform, job: Job, claim: Claim) -> Result:
             result = Result("failed", f"{type(error).__name__}: {error}")
     if not claims.finish(platform.database, claim, result.outcome, result.detail):
         _logger.warning("%s for %s was taken over by another scheduler", job.name, claim.slot)
-    _logger.log(loud, "%s for %s: %s", job.name, claim.slot, result.outcome)
+    # What went well is on the page Jobs; a terminal is for what somebody has to look at.
+    level = logging.DEBUG if result.outcome == "done" else logging.INFO
+    _logger.log(level, "%s for %s: %s", job.name, claim.slot, result.outcome)
     if often:
         claims.forget(platform.database, job.name, clock.minute(clock.now_ms() - clock.DAY_MS))
     return result
