@@ -11,7 +11,8 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Visitor, sign_in_link
 from tests.servers import Server, wait_until
@@ -112,6 +113,25 @@ def add_field(
         row.get_by_label("Required").check()
 
 
+def fit_for_all(page: Page) -> None:
+    """Nothing that axe finds serious, and nothing wider than a phone."""
+    found = Axe().run(page).response["violations"]
+    serious = [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+    assert serious == [], page.url
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.url
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Come to a control as one does without a mouse."""
+    for _ in range(150):
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError("the keyboard does not get there")
+
+
 def describe(page: Page) -> None:
     page.goto("/drafts/new")
     page.get_by_label("Name of the schema").fill(NAME)
@@ -145,6 +165,7 @@ def test_the_whole_story(chromium: Browser, new_server: Callable[..., Server]) -
     findings = pat.locator("#findings")
     expect(findings).to_contain_text("1.0.0")
     expect(findings).to_contain_text("Nothing is missing")
+    fit_for_all(pat)
     pat.get_by_role("button", name="Send to review").click()
     expect(pat.get_by_role("heading", level=1)).to_contain_text(f"{NAME} 1.0.0 waits for")
     proposal = pat.url
@@ -157,6 +178,7 @@ def test_the_whole_story(chromium: Browser, new_server: Callable[..., Server]) -
     expect(judge.locator("#answers")).to_contain_text("what readers look for")
     expect(judge.locator("#code")).to_contain_text("fetch(")
     judge.locator("#privacy").get_by_role("link").first.wait_for(state="detached", timeout=20_000)
+    fit_for_all(judge)
     judge.get_by_label("Your reason").fill("Say the unit of `results`.")
     judge.get_by_role("button", name="Return").click()
     expect(judge.get_by_role("heading", level=1)).to_contain_text("returned")
@@ -171,8 +193,10 @@ def test_the_whole_story(chromium: Browser, new_server: Callable[..., Server]) -
     pat.get_by_role("button", name="Send to review").click()
     expect(pat.get_by_role("heading", level=1)).to_contain_text("waits for")
     judge.goto(proposal)
-    judge.get_by_label("Your reason").fill("Every field serves the question.")
-    judge.get_by_role("button", name="Approve").click()
+    tab_to(judge, judge.get_by_label("Your reason"))
+    judge.keyboard.type("Every field serves the question.")
+    tab_to(judge, judge.get_by_role("button", name="Approve"))
+    judge.keyboard.press("Enter")
     expect(judge.get_by_role("heading", level=1)).to_contain_text("published")
     story.link(PM, "published", "/")
 
@@ -196,6 +220,7 @@ def test_the_whole_story(chromium: Browser, new_server: Callable[..., Server]) -
     live = pat.locator("ol.live")
     expect(live.locator("li.valid")).to_have_count(2, timeout=15_000)
     expect(live.locator("li.invalid")).to_contain_text("results", timeout=15_000)
+    fit_for_all(pat)
 
     # The next version: what it would have said to past events is seen before it is proposed.
     pat.goto(f"/schemas/{NAME}")
@@ -211,8 +236,12 @@ def test_the_whole_story(chromium: Browser, new_server: Callable[..., Server]) -
 
     # The owner lowers the sampling, and sees first what that does.
     pat.goto(f"/schemas/{NAME}/sampling")
-    pat.get_by_label("Rate, in percent").fill("10")
-    pat.get_by_role("button", name="Sample 10 % of").click()
+    tab_to(pat, pat.get_by_label("Rate, in percent"))
+    pat.keyboard.press("Control+A")
+    pat.keyboard.type("10")
+    expect(pat.get_by_role("button", name="Sample 10 % of")).to_be_visible()
+    tab_to(pat, pat.get_by_role("button", name="Sample 10 % of"))
+    pat.keyboard.press("Enter")
     expect(pat.get_by_role("status")).to_contain_text("Saved")
 
     def rate() -> float:
