@@ -144,14 +144,28 @@ class Carbon:
         return shutil.which("carbon-cache") is not None
 
     def start(self) -> None:
-        more = [free_port_after(self.port), free_port_after(self.port + 1)]
+        for _ in range(3):
+            self._launch()
+            try:
+                wait_until(self._answers, 30, self.is_alive)
+                return
+            except RuntimeError:  # somebody else was faster with one of the ports
+                self.port = free_port()
+        raise RuntimeError((self.folder / "output.txt").read_text()[-2000:])
+
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _launch(self) -> None:
+        pickles = free_port_after(self.port)
+        queries = free_port_after(pickles)
         (self.folder / "conf/carbon.conf").write_text(
             f"[cache]\nSTORAGE_DIR={self.folder}\nLOCAL_DATA_DIR={self.folder}/whisper\n"
             f"CONF_DIR={self.folder}/conf\nLOG_DIR={self.folder}/log\nPID_DIR={self.folder}\nUSER=\n"
             "MAX_UPDATES_PER_SECOND=inf\nMAX_CREATES_PER_MINUTE=inf\nENABLE_TAGS=False\n"
             f"LINE_RECEIVER_INTERFACE=127.0.0.1\nLINE_RECEIVER_PORT={self.port}\n"
-            f"PICKLE_RECEIVER_INTERFACE=127.0.0.1\nPICKLE_RECEIVER_PORT={more[0]}\n"
-            f"CACHE_QUERY_INTERFACE=127.0.0.1\nCACHE_QUERY_PORT={more[1]}\n"
+            f"PICKLE_RECEIVER_INTERFACE=127.0.0.1\nPICKLE_RECEIVER_PORT={pickles}\n"
+            f"CACHE_QUERY_INTERFACE=127.0.0.1\nCACHE_QUERY_PORT={queries}\n"
             "WHISPER_FALLOCATE_CREATE=False\n"
         )
         (self.folder / "conf/storage-schemas.conf").write_text(
@@ -166,7 +180,6 @@ class Carbon:
                 ],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
-        wait_until(self._answers, 30, lambda: self._process.poll() is None)
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
