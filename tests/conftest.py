@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eventlogging.config import Config
-from tests.servers import MariaDB, Server
+from tests.servers import Carbon, MariaDB, Server
 
 _numbers = itertools.count(1)
 
@@ -40,6 +40,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "mariadb":
         return str(request.getfixturevalue("mariadb_url"))
     return f"sqlite:///{tmp_path / 'eventlogging.db'}"
+
+
+@pytest.fixture
+def carbon(tmp_path: Path) -> Iterator[Carbon]:
+    """A Carbon of the test's own, not started yet. Absent: skipped at home, a failure in CI."""
+    if not Carbon.is_installed():
+        if os.environ.get("CI"):
+            pytest.fail("Carbon is not installed; bin/test installs it")
+        pytest.skip("Carbon is not installed; bin/test installs it")
+    made = Carbon(tmp_path / "carbon")
+    yield made
+    made.stop()
 
 
 @pytest.fixture

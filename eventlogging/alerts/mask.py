@@ -1,4 +1,4 @@
-"""An event as JSON for a mail: private values masked, the bad line marked, long texts cut."""
+"""An event as JSON for a mail: the bad line marked, long texts cut."""
 
 from __future__ import annotations
 
@@ -8,21 +8,9 @@ from typing import Any
 
 from eventlogging.schema.walk import Tokens
 
-MASK = "(private)"
 MARK = "  ← here"
 _MOST_LINES = 30
 _LONGEST_LINE = 160
-
-
-def masked(value: Any, places: Sequence[Tokens]) -> Any:
-    """Return a copy in which what stands at these places, or below them, is not shown."""
-    if any(not place for place in places):
-        return None if value is None else MASK
-    if isinstance(value, dict):
-        return {key: masked(member, _below(places, key)) for key, member in value.items()}
-    if isinstance(value, list):
-        return [masked(item, _below(places, str(index))) for index, item in enumerate(value)]
-    return value
 
 
 def marked(value: Any, place: Tokens) -> str:
@@ -40,10 +28,6 @@ def marked(value: Any, place: Tokens) -> str:
     ]
     return "\n".join([*(["…"] if start else []), *shown,
                       *(["…"] if start + _MOST_LINES < len(lines) else [])])  # fmt: skip
-
-
-def _below(places: Sequence[Tokens], step: str) -> list[Tokens]:
-    return [place[1:] for place in places if place[0] in ("*", step)]
 
 
 def _lines(value: Any, place: Tokens, indent: str, head: str) -> Iterator[tuple[Tokens, str]]:

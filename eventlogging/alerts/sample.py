@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from eventlogging import clock
 from eventlogging.alerts.loosen import loosened, undeclared
-from eventlogging.alerts.mask import marked, masked
+from eventlogging.alerts.mask import marked
 from eventlogging.registry.model import RegisteredSchema
+from eventlogging.schema.masking import masked
 from eventlogging.schema.walk import tokens_of
 from eventlogging.store.database import Database
 from eventlogging.store.dialect import quoted

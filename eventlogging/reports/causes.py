@@ -15,6 +15,7 @@ from eventlogging.registry.model import Snapshot
 from eventlogging.reports import masked
 from eventlogging.reports.model import Cause, Report, is_registered
 from eventlogging.reports.words import plain
+from eventlogging.schema.masking import MASK
 from eventlogging.store.database import Database
 from eventlogging.store.dialect import INVALID_KEY, quoted
 
@@ -166,7 +167,7 @@ def _sample(
     if row.sealed:
         found = _first_problem(row.errors).get("found", "")
         if masked.is_private(cause.pointer, private):
-            found = masked.MASK
+            found = MASK
         event = masked.shown(row.raw or "", private)
     return Sample(
         received=f"{cause.place[0].replace(' ', 'T')}Z",

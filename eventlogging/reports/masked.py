@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from eventlogging.schema.walk import Tokens, tokens_of
+from eventlogging.schema.masking import lies_in, masked
+from eventlogging.schema.walk import tokens_of
 
-MASK = "(private)"
 _MOST_CHARS = 500
 _MOST_TEXT = 80
 
@@ -28,7 +28,7 @@ def shown(raw: str, private: Iterable[str]) -> str:
     # The capsule has the payload inside; an event in EventGate's form is the payload.
     inside = event.get("event")
     payload = inside if "$schema" not in event and isinstance(inside, dict) else event
-    hidden = _masked(payload, [tokens_of(pointer) for pointer in private])
+    hidden = _cut(masked(payload, [tokens_of(pointer) for pointer in private]))
     text = json.dumps(hidden, ensure_ascii=False)
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return text if len(text) <= _MOST_CHARS else f"{text[: _MOST_CHARS - 1]}…"
@@ -37,26 +37,15 @@ def shown(raw: str, private: Iterable[str]) -> str:
 def is_private(pointer: str, private: Iterable[str]) -> bool:
     """Whether a place in the payload is private; `*` stands for any step."""
     place = tokens_of(pointer)
-    return any(_lies_in(place, tokens_of(one)) for one in private)
+    return any(lies_in(place, tokens_of(one)) for one in private)
 
 
-def _lies_in(place: Tokens, above: Tokens) -> bool:
-    return len(above) <= len(place) and all(
-        one in ("*", step) for one, step in zip(above, place, strict=False)
-    )
-
-
-def _masked(value: Any, places: Sequence[Tokens]) -> Any:
-    if any(not place for place in places):
-        return None if value is None else MASK
+def _cut(value: Any) -> Any:
+    """Return a copy without long texts."""
     if isinstance(value, dict):
-        return {key: _masked(member, _below(places, key)) for key, member in value.items()}
+        return {key: _cut(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [_masked(item, _below(places, str(index))) for index, item in enumerate(value)]
+        return [_cut(item) for item in value]
     if isinstance(value, str) and len(value) > _MOST_TEXT:
         return f"{value[: _MOST_TEXT - 1]}…"
     return value
-
-
-def _below(places: Sequence[Tokens], step: str) -> list[Tokens]:
-    return [place[1:] for place in places if place and place[0] in ("*", step)]

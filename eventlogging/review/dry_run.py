@@ -17,9 +17,10 @@ from eventlogging.registry.model import RegisteredSchema, Snapshot
 from eventlogging.review import samples
 from eventlogging.review.fault_words import Fault, kind_of
 from eventlogging.review.lookup import lookup_in
-from eventlogging.review.masking import lies_in, shown
+from eventlogging.review.masking import shown
 from eventlogging.review.stored_judge import StoredJudge
 from eventlogging.schema.change_rules import label
+from eventlogging.schema.masking import lies_in
 from eventlogging.schema.walk import tokens_of
 from eventlogging.store.database import Database
 

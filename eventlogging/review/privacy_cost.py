@@ -21,7 +21,7 @@ from eventlogging.registry.proposal import examples_of
 from eventlogging.review import personal, samples
 from eventlogging.review.field_table import FieldTable
 from eventlogging.review.lookup import lookup_in
-from eventlogging.review.masking import lies_in
+from eventlogging.schema.masking import lies_in
 from eventlogging.schema.plan import wanted_columns
 from eventlogging.schema.walk import tokens_of
 from eventlogging.store.database import Database

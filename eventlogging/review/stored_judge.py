@@ -21,11 +21,11 @@ from eventlogging.intake.envelope import open_envelope
 from eventlogging.intake.in_place import declared, parts_of
 from eventlogging.intake.meta import MetaFields, fields_declared
 from eventlogging.review.fault_words import Fault, fault_of
-from eventlogging.review.masking import lies_in
 from eventlogging.schema.change_rules import label
 from eventlogging.schema.draft import draft_of
 from eventlogging.schema.faults import first_faults
 from eventlogging.schema.gate import compile_gate
+from eventlogging.schema.masking import lies_in
 from eventlogging.schema.walk import OLD_DRAFTS, Tokens, pointer, tokens_of
 
 _MOST_FAULTS = 20

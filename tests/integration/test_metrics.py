@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,18 +29,6 @@ def house(database_url: str, tmp_path: Path) -> Iterator[House]:
     made.publish()
     yield made
     made.close()
-
-
-@pytest.fixture
-def carbon(tmp_path: Path) -> Iterator[Carbon]:
-    """A Carbon of the test's own. Absent: skipped at home, a failure in CI."""
-    if not Carbon.is_installed():
-        if os.environ.get("CI"):
-            pytest.fail("Carbon is not installed; bin/test installs it")
-        pytest.skip("Carbon is not installed; bin/test installs it")
-    made = Carbon(tmp_path / "carbon")
-    yield made
-    made.stop()
 
 
 def send(house: House, good: int, bad: int) -> None:

@@ -4,7 +4,6 @@ need to know, once, and what they are told is true."""
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -89,15 +88,12 @@ class World:
 
 
 @pytest.fixture
-def world(mariadb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    if not Carbon.is_installed():
-        if os.environ.get("CI"):
-            pytest.fail("Carbon is not installed; bin/test installs it")
-        pytest.skip("Carbon is not installed; bin/test installs it")
+def world(
+    mariadb_url: str, carbon: Carbon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
     # The day before this one: Graphite takes no points of the future.
     midnight = clock.now_ms() // clock.DAY_MS * clock.DAY_MS
     monkeypatch.setattr(clock, "offset_ms", 0)
-    carbon = Carbon(tmp_path / "carbon")
     carbon.start()
     post = MailServer()
     post.start()
@@ -111,7 +107,6 @@ def world(mariadb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     yield made
     house.close()
     post.stop()
-    carbon.stop()
 
 
 def _of_this_test(house: House) -> None:

@@ -15,9 +15,10 @@ from eventlogging.alerts.episode import Episode
 from eventlogging.alerts.figures import Counts, Figures, Growth, JobState, Spans
 from eventlogging.alerts.judge import ABOVE, BELOW, BETWEEN, Fact, judge
 from eventlogging.alerts.loosen import loosened
-from eventlogging.alerts.mask import marked, masked
+from eventlogging.alerts.mask import marked
 from eventlogging.alerts.rules import Rule, recipients_of, rules_of, webhooks_of
 from eventlogging.event import UNKNOWN
+from eventlogging.schema.masking import masked
 
 NOW = 1_795_330_800_000  # 2026-11-22 07:00 UTC
 MINUTE = 60_000
