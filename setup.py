@@ -41,6 +41,7 @@ setup(
         "authlib>=1.3",
         "apscheduler>=3.11,<4",
         "click>=8.1",
+        "datasketches>=5.0",
         "flask>=3.0",
         "graphitesend>=0.10",
         "httptools>=0.6",

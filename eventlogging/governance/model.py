@@ -17,7 +17,9 @@ DEFAULT_RATE = 1.0
 DEFAULT_UNIT = "pageview"
 DEFAULT_KEEP_DAYS = 90  # in force where purge/default.toml says nothing else
 DEFAULT_INVALID_KEEP_DAYS = 30
+DEFAULT_UNSEALED_KEEP_DAYS = 7
 DEFAULT_CAP_DAYS = 365
+DEFAULT_MIN_CELL = 10
 
 
 @dataclass(frozen=True)

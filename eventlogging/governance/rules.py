@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eventlogging.governance import metaschema
-from eventlogging.governance.fields import overlap, subschemas
-from eventlogging.governance.model import DEFAULT_CAP_DAYS, DEFAULT_KEEP_DAYS, pointer_of
+from eventlogging.governance import metaschema, purge_rules
+from eventlogging.governance.model import pointer_of
 from eventlogging.governance.problems import Found, did_you_mean
+from eventlogging.governance.purge_rules import Fields
 from eventlogging.governance.schemas import Draft
-from eventlogging.governance.syntax import KeyPath, Source, dotted
+from eventlogging.governance.syntax import KeyPath, Source
 
 _REVIEWERS = ("roster.toml", "request.md", "checklist.md")
 _EMAILS = "emails/"
@@ -36,7 +36,8 @@ def misplaced(path: str) -> str | None:
 
 def check(sources: Mapping[str, Source], drafts: Mapping[str, Draft]) -> Iterator[Found]:
     """Yield the problems of all TOML files outside schemas/; `sources` maps paths to them."""
-    days = _default_days(sources.get("purge/default.toml"))
+    default = sources.get("purge/default.toml")
+    days = purge_rules.default_days(default.value if default is not None else {})
     for path, source in sorted(sources.items()):
         folder, _, inside = path.partition("/")
         if folder == "reviewers":
@@ -54,10 +55,8 @@ def check(sources: Mapping[str, Source], drafts: Mapping[str, Draft]) -> Iterato
         if folder == "alerts":
             yield from _check_alerts(source)
         else:
-            yield from _check_days(source, days)
-            draft = drafts.get(inside.removesuffix(".toml"))
-            if draft is not None and inside != "default.toml":
-                yield from _check_fields(source, draft)
+            own = None if inside == "default.toml" else drafts.get(inside.removesuffix(".toml"))
+            yield from _check_purge(source, own, days)
 
 
 def _check_roster(source: Source) -> Iterator[Found]:
@@ -100,83 +99,19 @@ def _wrong_limits(value: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
                 yield (rule, key), text
 
 
-def _default_days(source: Source | None) -> dict[str, int]:
-    value = source.value if source is not None else {}
-    days = {"keep_days": DEFAULT_KEEP_DAYS, "cap_days": DEFAULT_CAP_DAYS}
-    return {key: value[key] if _number(value.get(key)) else days[key] for key in days}
-
-
-def _check_days(source: Source, default: Mapping[str, int]) -> Iterator[Found]:
-    value, cap = source.value, default["cap_days"]
-    extension, scrub = value.get("extension"), value.get("scrub")
-    stated: list[tuple[KeyPath, Any]] = [
-        (("keep_days",), value.get("keep_days")),
-        (("invalid_keep_days",), value.get("invalid_keep_days")),
-    ]
-    if isinstance(extension, dict):
-        stated.append((("extension", "keep_days"), extension.get("keep_days")))
-    for at, days in stated:
-        if _number(days) and days > cap:
-            text = f"`{dotted(at)}` is {days}; at most cap_days, which is {cap}, is right"
-            yield source.found(at, text)
-    keep = value.get("keep_days", default["keep_days"])
-    for table, name in ((extension, "extension"), (scrub, "scrub")):
-        days = table.get("keep_days") if isinstance(table, dict) else None
-        if _number(days) and _number(keep) and days <= keep:
-            text = f"`{name}.keep_days` is {days}; more than keep_days, which is {keep}, is right"
-            yield source.found((name, "keep_days"), text)
-
-
-def _check_fields(source: Source, draft: Draft) -> Iterator[Found]:
-    privacy = draft.settings.value.get("privacy") if draft.settings is not None else None
-    private = [pointer_of(key) for key in privacy] if isinstance(privacy, dict) else []
-    names: set[str] = set()
-    for index, table in enumerate(_tables(source.value.get("aggregate"))):
-        name = table.get("name")
-        if isinstance(name, str) and name.casefold() in names:
-            yield source.found(
-                ("aggregate", index, "name"), f"two aggregates are named {name!r}; rename one"
-            )
-        names.add(name.casefold() if isinstance(name, str) else "")
-    for at, field in _named_fields(source.value) if draft.fields_known else ():
-        pointer = pointer_of(field)
-        where = dotted(at[:-1])
-        if not draft.declares(pointer):
-            hint = did_you_mean(field, draft.field_names)
-            text = f"`{where}` names {field!r}, which no version of {draft.name} declares{hint}"
-            yield source.found(at, text)
-        for other in private:
-            if overlap(pointer, other):
-                text = (
-                    f"`{where}` would keep {field!r}, which is private in schema.toml; "
-                    "leave it out, for a hash still ties one person's events together"
-                )
-                yield source.found(at, text)
-        if at[-2] == "sum" and not _is_number_field(draft, pointer):
-            text = f"`{where}` names {field!r}, which is not a number; leave it out"
-            yield source.found(at, text)
-
-
-def _named_fields(value: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    places: list[tuple[KeyPath, Any]] = []
-    scrub = value.get("scrub")
-    if isinstance(scrub, dict):
-        places.append((("scrub", "keep"), scrub.get("keep")))
-    for index, table in enumerate(_tables(value.get("aggregate"))):
-        places += [(("aggregate", index, key), table.get(key)) for key in ("fields", "sum")]
-    for at, listed in places:
-        for number, field in enumerate(listed if isinstance(listed, list) else ()):
-            if isinstance(field, str) and field:
-                yield (*at, number), field
-
-
-def _is_number_field(draft: Draft, pointer: str) -> bool:
-    found = [node for document in draft.whole.values() for node in subschemas(document, pointer)]
-    types: set[str] = set()
-    for node in found:
-        stated = node.get("type", [])
-        types.update([stated] if isinstance(stated, str) else stated)
-    return not found or (bool(types) and types <= {"integer", "number", "null"})
+def _check_purge(
+    source: Source, draft: Draft | None, default: Mapping[str, int]
+) -> Iterator[Found]:
+    value = source.value
+    found = [*purge_rules.wrong_days(value, default), *purge_rules.wrong_names(value)]
+    if draft is not None and draft.fields_known:
+        stated = draft.settings.value.get("privacy") if draft.settings is not None else None
+        privacy = stated if isinstance(stated, dict) else {}
+        private = {pointer_of(key): str(treatment) for key, treatment in privacy.items()}
+        documents = list(draft.whole.values())
+        found += purge_rules.wrong_fields(value, Fields(draft.name, documents, private))
+    for at, text in found:
+        yield source.found(at, text)
 
 
 def _tables(value: Any) -> list[dict[str, Any]]:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*(?:/[A-Za-z][A-Za-z0-9_.\-]*)*\Z", re.ASCII)
 _DIGITS_WITH_DOTS = re.compile(r"[0-9.]+\Z", re.ASCII)
-_LIKE_A_TABLE = re.compile(r".*_(?:[0-9]+|invalid)\Z", re.ASCII)
+_LIKE_A_TABLE = re.compile(r".*_(?:[0-9]+|invalid|scrubbed)\Z", re.ASCII)
 MAX_STEM = 50
-RESERVED_SEGMENTS = frozenset({"invalid", "latest"})
+RESERVED_SEGMENTS = frozenset({"invalid", "latest", "scrubbed"})
 RESERVED_STEMS = frozenset(
     {
         "unknown", "registry_counter", "event_schema", "schema_owner", "schema_version",
@@ -23,6 +23,7 @@ RESERVED_STEMS = frozenset(
         "job_run", "alembic_version", "proposal_revision", "proposal_event", "person",
         "person_session", "sign_in_failure", "reviewer_invitation", "owner_trouble", "mail",
         "test_event", "alert_episode", "subscription", "validity_report", "webhook_call",
+        "aggregate_day", "aggregate_cell", "extension", "legal_hold", "erasure", "epoch_key",
     }
 )  # fmt: skip
 
@@ -49,4 +50,4 @@ def name_problems(name: str) -> Iterator[str]:
     if stem.casefold() in RESERVED_STEMS:
         yield f"{name!r} is reserved for the platform's own table; choose another"
     if _LIKE_A_TABLE.match(stem):
-        yield f"{name!r} ends like a table name (_1, _invalid); choose another"
+        yield f"{name!r} ends like a table name (_1, _invalid, _scrubbed); choose another"

@@ -332,6 +332,89 @@ webhook_call = sa.Table(
     sa.Column("trouble", sa.String(500), nullable=False),
 )
 
+# Which days of an aggregate are computed, and from how many rows; `final` once their raw is gone.
+aggregate_day = sa.Table(
+    "aggregate_day",
+    metadata,
+    sa.Column("schema", _NAME, primary_key=True),
+    sa.Column("aggregate", _NAME, primary_key=True),
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("definition", sa.String(32), nullable=False),  # digest of what was asked for
+    sa.Column("source", sa.String(191), nullable=False),  # what the raw rows' books said
+    sa.Column("events", sa.BigInteger, nullable=False),
+    sa.Column("final", sa.Boolean, nullable=False),
+    sa.Column("computed_at", _TIME, nullable=False),
+)
+
+aggregate_cell = sa.Table(
+    "aggregate_cell",
+    metadata,
+    sa.Column("schema", _NAME, primary_key=True),
+    sa.Column("aggregate", _NAME, primary_key=True),
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("cell", sa.String(32), primary_key=True),  # digest of `by`
+    sa.Column("by", _LONG, nullable=False),  # JSON: what is counted by → value
+    sa.Column("events", sa.BigInteger, nullable=False),  # rows
+    sa.Column("count", sa.Double, nullable=False),  # weighted by sample rate
+    sa.Column("measures", _LONG, nullable=False),  # JSON, sketches in base64
+)
+
+# A longer keep for some schemas and days, asked for by an owner and decided by a reviewer.
+extension = sa.Table(
+    "extension",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("schemas", _LONG, nullable=False),  # JSON list of names
+    sa.Column("first_day", sa.String(10), nullable=False),  # of the events that are kept longer
+    sa.Column("last_day", sa.String(10), nullable=False),
+    sa.Column("keep_days", sa.Integer, nullable=False),
+    sa.Column("until", sa.String(10), nullable=False),  # the last day that it holds
+    sa.Column("reason", _LONG, nullable=False),
+    sa.Column("why_not_less", _LONG, nullable=False),  # why neither stripping nor counts would do
+    sa.Column("state", sa.String(16), nullable=False),  # asked | granted | refused | withdrawn
+    sa.Column("asked_by", sa.String(191), nullable=False),
+    sa.Column("asked_at", _TIME, nullable=False),
+    sa.Column("decided_by", sa.String(191)),
+    sa.Column("decided_at", _TIME),
+    sa.Column("decision", _LONG, nullable=False),  # the reviewer's words
+)
+
+# Nothing of a held schema is purged, stripped or erased.
+legal_hold = sa.Table(
+    "legal_hold",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("schema", _NAME, nullable=False, index=True),
+    sa.Column("reason", _LONG, nullable=False),
+    sa.Column("placed_by", sa.String(191), nullable=False),
+    sa.Column("placed_at", _TIME, nullable=False),
+    sa.Column("lifted_by", sa.String(191)),
+    sa.Column("lifted_at", _TIME),
+)
+
+# A person's wish to be forgotten, until it is done everywhere. Keyed hashes alone say who it is.
+erasure = sa.Table(
+    "erasure",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("hashes", _LONG, nullable=False),  # JSON list of `<key id>:<hash>`
+    sa.Column("asked_at", _TIME, nullable=False),
+    sa.Column("asked_by", sa.String(191), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # asked | done
+    sa.Column("detail", _LONG, nullable=False),  # JSON: what was done where, what still waits
+    sa.Column("done_at", _TIME),
+)
+
+# The keys of hashes in stripped tables, one a month; without its key a month is out of reach.
+epoch_key = sa.Table(
+    "epoch_key",
+    metadata,
+    sa.Column("epoch", sa.String(7), primary_key=True),  # 2026-11
+    sa.Column("secret", sa.String(64)),  # hex; NULL once destroyed. No backup holds it.
+    sa.Column("made_at", _TIME, nullable=False),
+    sa.Column("destroyed_at", _TIME),
+)
+
 checkpoint = sa.Table(
     "checkpoint",
     metadata,

@@ -1,0 +1,1 @@
+"""Backups of the database, restoring them, and trying both."""

@@ -1,0 +1,1 @@
+"""Receipts: a hash-chained file of what was forgotten, outside of the database."""

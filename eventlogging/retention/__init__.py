@@ -1,0 +1,1 @@
+"""Forgetting: what goes when, what remains of it, and whose wish it was."""

@@ -1,0 +1,1 @@
+"""Prove from the outside that nothing is kept that no rule explains."""
