@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,15 @@ class House:
         made = self.client.post(f"/v1/schemas/{name}?publish=true", json=body, headers=TOKEN)
         assert made.status_code == 201, made.text
 
-    def accept(self, body: bytes, received: int | None = None) -> Accepted:
+    def accept(
+        self, body: bytes, received: int | None = None, *, scopes: Iterable[str] = ()
+    ) -> Accepted:
         self.platform.registry.refresh()
         self._intake.use(self.platform.registry.snapshot)
         now = clock.now_ms() if received is None else received
-        accepted = self._intake.accept_body(body, Context(received=now))
+        accepted = self._intake.accept_body(
+            body, Context(received=now, scopes=frozenset(scopes))
+        )
         done = threading.Event()
         self._writer.append(
             [v.line for v in accepted.verdicts], accepted.sent, lambda _: done.set()

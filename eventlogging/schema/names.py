@@ -24,6 +24,7 @@ RESERVED_STEMS = frozenset(
         "person_session", "sign_in_failure", "reviewer_invitation", "owner_trouble", "mail",
         "test_event", "alert_episode", "subscription", "validity_report", "webhook_call",
         "aggregate_day", "aggregate_cell", "extension", "legal_hold", "erasure", "epoch_key",
+        "client_count", "client_report", "forwarded", "opt_out",
     }
 )  # fmt: skip
 

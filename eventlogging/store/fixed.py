@@ -415,6 +415,45 @@ epoch_key = sa.Table(
     sa.Column("destroyed_at", _TIME),
 )
 
+# What clients say of themselves: per day of receipt, schema and client, since their last report.
+client_count = sa.Table(
+    "client_count",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("schema", _NAME, primary_key=True),
+    sa.Column("client", _NAME, primary_key=True),
+    sa.Column("attempted", sa.BigInteger, nullable=False),
+    sa.Column("sampled_out", sa.BigInteger, nullable=False),
+    sa.Column("suppressed", sa.BigInteger, nullable=False),
+    sa.Column("dropped", sa.BigInteger, nullable=False),
+    sa.Column("sent", sa.BigInteger, nullable=False),
+)
+
+# Reports of clients that are counted already, so that a retry counts once.
+client_report = sa.Table(
+    "client_report",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("added", sa.String(10), nullable=False, index=True),  # day
+)
+
+# Batches that a forwarder sent and that are loaded, so that a retry is stored once.
+forwarded = sa.Table(
+    "forwarded",
+    metadata,
+    sa.Column("origin", sa.String(191), primary_key=True),  # forwarder and segment
+    sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("added", sa.String(10), nullable=False, index=True),  # day
+)
+
+# Accounts whose people said no: keyed hashes of their ids.
+opt_out = sa.Table(
+    "opt_out",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("at", _TIME, nullable=False),
+)
+
 checkpoint = sa.Table(
     "checkpoint",
     metadata,
