@@ -70,6 +70,7 @@ setup(
         "test": [
             "aiosmtpd>=1.4.4",
             "axe-playwright-python>=0.1.4",
+            "cloudevents>=2.0",
             "httpx>=0.27",
             "hypothesis>=6.100",
             "import-linter>=2.0",

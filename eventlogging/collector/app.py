@@ -19,15 +19,15 @@ from eventlogging.collector.deadlines import Deadlines
 from eventlogging.collector.hasty import HastyQueue
 from eventlogging.collector.probe import LINE, Probe
 from eventlogging.collector.request import (
-    JSON_TYPES,
     context_of,
     headers_of,
     is_hasty,
-    media_type,
+    is_json,
     names_test_key,
 )
 from eventlogging.collector.respond import Send, not_allowed, preflight, respond
 from eventlogging.errors import LogUnavailable, StoreError
+from eventlogging.intake import cloudevents
 from eventlogging.intake.accept import UNKNOWN_CODES, Accepted, Intake
 from eventlogging.intake.context import Context
 from eventlogging.intake.useragent import coarse
@@ -141,11 +141,13 @@ class Collector:
         if isinstance(context, Answer):
             return context
         body = await self._read(headers, receive)
+        if "ce-specversion" in headers and isinstance(body, bytes):
+            body = cloudevents.from_headers(headers, body)
         if isinstance(body, Unreadable):
             if not body.code:
                 return _left(body)
             accepted = self._intake.refuse_body(body.code, body.start, context)
-        elif media_type(headers) not in JSON_TYPES:
+        elif not is_json(headers):
             accepted = self._intake.refuse_body("unsupported_type", body, context)
         elif scope["query_string"] and is_hasty(scope["query_string"]):
             if self._hasty.put(body, context):

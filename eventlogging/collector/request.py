@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Iterable
 from urllib.parse import parse_qs
 
+from eventlogging.intake import cloudevents
 from eventlogging.intake.context import Context
 from eventlogging.registry.model import Snapshot
 from eventlogging.registry.tokens import TEST, TEST_PREFIX
@@ -20,6 +21,7 @@ _WANTED = {
 _NO = frozenset({"", "false", "0", "no"})
 JSON_TYPES = frozenset(
     {"", "application/json", "text/plain", "application/reports+json", "text/json"}
+    | {cloudevents.STRUCTURED, cloudevents.BATCHED}
 )
 
 
@@ -31,6 +33,8 @@ def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in raw:
         key = _WANTED.get(name)
+        if key is None and name.startswith(b"ce-"):
+            key = name.decode("latin-1")
         if key is not None:
             text = value.decode("latin-1")
             headers[key] = (
@@ -64,6 +68,15 @@ def is_hasty(query: bytes) -> bool:
 def media_type(headers: dict[str, str]) -> str:
     """Return the Content-Type without its parameters, lower-case."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def is_json(headers: dict[str, str]) -> bool:
+    """Whether a body's type is one that we take: JSON, or what browsers send it as.
+
+    What a CloudEvent in binary form holds may be JSON of any kind.
+    """
+    kind = media_type(headers)
+    return kind in JSON_TYPES or ("ce-specversion" in headers and kind.endswith("+json"))
 
 
 def names_test_key(headers: dict[str, str]) -> bool:

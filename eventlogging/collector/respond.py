@@ -13,7 +13,11 @@ from eventlogging.collector.answers import Answer
 from eventlogging.collector.routes import allowed
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-_MAY_SEND = b"accept, authorization, content-encoding, content-type, x-request-id, x-requested-with"
+_MAY_SEND = (
+    b"accept, authorization, content-encoding, content-type, x-request-id, x-requested-with, "
+    b"ce-specversion, ce-id, ce-source, ce-type, ce-dataschema, ce-time, ce-subject, ce-consent, "
+    b"ce-sampledrate"
+)
 _MAY_READ = b"retry-after, x-event-valid, x-validation-error"
 
 

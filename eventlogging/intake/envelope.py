@@ -1,7 +1,7 @@
 """Recognise the shape a sender wrapped an event in, and take the capsule's fields out of it.
 
 EventGate: the schema (`$schema`) describes the whole body, `meta` carries id and
-time. Capsule, also classic EventLogging's: the schema describes `event`.
+time. Capsule, also classic EventLogging's: the schema describes `event`. CloudEvents: `data`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from eventlogging.event import Problem
+from eventlogging.intake import cloudevents
 
 # As in a repository of schemas: the file's ending may be there, and an empty fragment.
 _SCHEMA_URI = re.compile(
@@ -50,12 +51,15 @@ class Envelope:
     unit_id: str | None = None
     consent: bool = True
     problems: tuple[Problem, ...] = ()
+    field: str = "event"  # that holds the payload
 
 
 def open_envelope(body: dict[str, Any]) -> Envelope:
     """Return what the body says; wrong fields are listed in `problems`."""
     if "$schema" in body:
         return _eventgate(body)
+    if "specversion" in body and cloudevents.is_cloudevent(body):
+        return _cloudevent(body)
     return _capsule(body)
 
 
@@ -64,6 +68,8 @@ def claimed_name(body: Any) -> str:
     if not isinstance(body, dict):
         return ""
     uri = body.get("$schema")
+    if uri is None and "specversion" in body and cloudevents.is_cloudevent(body):
+        uri = cloudevents.schema_uri(body)
     if isinstance(uri, str):
         match = _SCHEMA_URI.match(uri)
         return match[1] if match else uri
@@ -96,6 +102,33 @@ def _eventgate(body: dict[str, Any]) -> Envelope:
         host=_text(meta, "domain", "/meta", []),
         consent=meta.get("consent") is not False and body.get("consent") is not False,
         problems=tuple(problems),
+    )
+
+
+def _cloudevent(body: dict[str, Any]) -> Envelope:
+    problems = cloudevents.problems_of(body)
+    uri = cloudevents.schema_uri(body)
+    match = _SCHEMA_URI.match(uri) if isinstance(uri, str) else None
+    if match:
+        name, version = match[1], "" if match[2] == "latest" else match[2]
+    else:  # a schema that the type alone names is the newest; what else was said is unknown
+        name = str(uri)[:_TEXT_LIMIT]
+        version = "?" if "dataschema" in body else ""
+    data = body.get("data")
+    if not isinstance(data, dict):
+        found = _kind(data) if "data" in body else "nothing"
+        problems.append(Problem("/data", "type", found, "the payload as an object"))
+    return Envelope(
+        name=name,
+        version=version,
+        payload=data,
+        id=cloudevents.id_of(body),
+        dt=_time(body.get("time"), "/time", problems),
+        host=cloudevents.host_of(body),
+        sample_rate=cloudevents.rate_of(body),
+        consent=cloudevents.consent_of(body),
+        problems=tuple(problems),
+        field="data",
     )
 
 

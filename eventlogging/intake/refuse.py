@@ -78,7 +78,8 @@ class Refusals:
         if case.schema is None or not isinstance(case.envelope.payload, dict):
             return False, lines.text_of(raw)
         if seal := self._schemas.seal_of(case.schema):
-            raw = seal(raw) if case.envelope.whole_body else {**raw, "event": seal(raw["event"])}
+            inside = case.envelope.field
+            raw = seal(raw) if case.envelope.whole_body else {**raw, inside: seal(raw[inside])}
         return True, lines.text_of(raw)
 
     def _has_room(self, name: str, code: str, received: int) -> bool:
