@@ -65,13 +65,9 @@ class House:
         self.platform.registry.refresh()
         self._intake.use(self.platform.registry.snapshot)
         now = clock.now_ms() if received is None else received
-        accepted = self._intake.accept_body(
-            body, Context(received=now, scopes=frozenset(scopes))
-        )
+        accepted = self._intake.accept_body(body, Context(received=now, scopes=frozenset(scopes)))
         done = threading.Event()
-        self._writer.append(
-            [v.line for v in accepted.verdicts], accepted.sent, lambda _: done.set()
-        )
+        self._writer.append(accepted.lines, accepted.sent, lambda _: done.set())
         assert done.wait(10)
         return accepted
 

@@ -62,9 +62,7 @@ class Bench:
         now = clock.now_ms() if received is None else received
         accepted = self.intake.accept_body(json.dumps(events).encode(), Context(received=now))
         done = threading.Event()
-        self.writer.append(
-            [verdict.line for verdict in accepted.verdicts], accepted.sent, lambda _: done.set()
-        )
+        self.writer.append(accepted.lines, accepted.sent, lambda _: done.set())
         assert done.wait(10)
         return accepted
 

@@ -15,6 +15,8 @@ from eventlogging import clock, config
 from eventlogging.cli.governance import opened, reported
 from eventlogging.cli.paint import harmless, paint, table
 from eventlogging.errors import EventLoggingError
+from eventlogging.ledger import clients
+from eventlogging.ledger.clients import Balance
 from eventlogging.ledger.lag import Lag, read_lag
 from eventlogging.ledger.proof import Proof, prove
 from eventlogging.ledger.reading import LineOfTruth, by_reason, lines_of_truth, total
@@ -27,6 +29,8 @@ _FIGURES = (
     "residual",
 )
 _HEAD = ("schema", *(name.replace("_", " ") for name in _FIGURES[:-1]), "unexplained")
+_SAID = (*clients.KINDS, "waiting")
+_SAID_HEAD = ("schema", *(name.replace("_", " ") for name in _SAID))
 _LOOK_SECONDS = 0.1
 
 
@@ -78,12 +82,15 @@ def ledger(
         with database.read() as connection:
             lines = lines_of_truth(connection, **span)
             reasons = by_reason(connection, **span)
+            reported_by_clients = clients.balances(connection, **span)
         lag = _lag(database, folder)
         proof = prove(database) if to_prove else None
     if as_json:
-        click.echo(json.dumps(_as_dict(lines, reasons, lag, proof), ensure_ascii=False))
+        found = _as_dict(lines, reasons, lag, proof)
+        found["clients"] = {one.schema: one.as_dict() for one in reported_by_clients}
+        click.echo(json.dumps(found, ensure_ascii=False))
     else:
-        _tell(lines, lag, proof)
+        _tell(lines, lag, proof, reported_by_clients)
     if late:
         click.echo(f"not all was loaded within {wait:g} s: {_waiting(lag)}", err=True)
     sys.exit(1 if late or (proof is not None and not proof.holds) else 0)
@@ -114,7 +121,7 @@ def _wait(database: Database, folder: Path, seconds: float) -> bool:
     return True
 
 
-def _tell(lines: list[LineOfTruth], lag: Lag, proof: Proof | None) -> None:
+def _tell(lines: list[LineOfTruth], lag: Lag, proof: Proof | None, said: list[Balance]) -> None:
     whole = total(lines)
     text = sentence(whole)
     if whole.residual:
@@ -130,6 +137,12 @@ def _tell(lines: list[LineOfTruth], lag: Lag, proof: Proof | None) -> None:
         for number, row in enumerate(table(_HEAD, rows)):
             fault = number and lines[number - 1].residual
             click.echo(paint(row, "unexplained") if fault else row)
+    if said:
+        click.echo()
+        click.echo("What clients counted of themselves, as of their last reports:")
+        rows = [[harmless(one.schema), *(grouped(getattr(one, k)) for k in _SAID)] for one in said]
+        for row in table(_SAID_HEAD, rows):
+            click.echo(row)
     click.echo()
     click.echo(_waiting(lag))
     for parked in lag.parked:

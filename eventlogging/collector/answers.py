@@ -89,12 +89,14 @@ def of_beacon(accepted: Accepted) -> Answer:
 
 def _summary(accepted: Accepted) -> bytes:
     verdicts = accepted.verdicts
-    counts = {
+    counts: dict[str, object] = {
         "accepted": sum(v.outcome is Outcome.VALID for v in verdicts),
         "sampled_out": sum(v.outcome is Outcome.SAMPLED_OUT for v in verdicts),
         "suppressed": sum(v.outcome is Outcome.SUPPRESSED for v in verdicts),
         "ids": [v.id for v in verdicts if v.outcome is Outcome.VALID],
     }
+    if accepted.remark:
+        counts["counters"] = f"not counted: {accepted.remark}"
     return orjson.dumps(counts)
 
 

@@ -275,9 +275,7 @@ class Collector:
         """Wait until all lines of a request are durable; an answer where they cannot be kept."""
         task = self._keeping.begin()
         try:
-            error = await self._kept(
-                lines or [verdict.line for verdict in accepted.verdicts], accepted.sent
-            )
+            error = await self._kept(lines or accepted.lines, accepted.sent)
         except asyncio.CancelledError:
             if not self._keeping.is_over(task):
                 raise

@@ -95,7 +95,7 @@ class HastyQueue:
                 unjudged.append(item)
                 continue
             size += item.size
-            lines.extend(verdict.line for verdict in judged.verdicts)
+            lines.extend(judged.lines)
             for key, count in judged.sent.items():
                 sent[key] = sent.get(key, 0) + count
             await asyncio.sleep(0)  # requests that wait for their answer go first

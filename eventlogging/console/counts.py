@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.ledger import clients
 from eventlogging.ledger.reading import LineOfTruth, lines_of_truth, total
 from eventlogging.store.fixed import ledger
 
@@ -35,7 +36,7 @@ def sums(
 
     `rows` are counts by schema, outcome and reason, and by `time` where a step is given;
     `schemas` and `total` have a count per outcome and `residual`: what was sent and is neither
-    explained by an outcome nor pending.
+    explained by an outcome nor pending. `clients` is what clients counted of themselves.
     """
     c = ledger.c
     keys: list[sa.ColumnElement[Any]] = [c.schema, c.outcome, c.reason]
@@ -62,6 +63,19 @@ def sums(
         "rows": rows,
         "schemas": {line.schema: _figures(line) for line in lines},
         "total": _figures(total(lines)),
+        "clients": _clients(connection, first, last, schema),
+    }
+
+
+def _clients(
+    connection: sa.Connection, start: str, end: str, schema: str | None
+) -> dict[str, dict[str, int]]:
+    """What clients counted of themselves, of the days that the span touches."""
+    found = clients.balances(connection, start=start, end=end, schema=schema)
+    figures = {one.schema: one.as_dict() for one in found}
+    return {
+        name: {kind: value for kind, value in of.items() if kind not in ("schema", "day")}
+        for name, of in figures.items()
     }
 
 

@@ -22,6 +22,7 @@ from eventlogging.intake.capsules import Capsules
 from eventlogging.intake.context import Context
 from eventlogging.intake.envelope import Envelope, canonical_id, claimed_name, open_envelope
 from eventlogging.intake.meta import MetaFields
+from eventlogging.intake.parcel import counters_line
 from eventlogging.intake.ready import Ready, ReadySchemas, Unready, forbidden
 from eventlogging.intake.refuse import Case, Refusals
 from eventlogging.intake.seal import PrivacyKey
@@ -42,6 +43,14 @@ class Accepted:
     verdicts: tuple[Verdict, ...]
     sent: dict[tuple[str, str], int]
     is_batch: bool
+    counters: bytes = b""  # the log's line of what the client counted
+    remark: str = ""  # what is wrong with what the client counted
+
+    @property
+    def lines(self) -> list[bytes]:
+        """What the log keeps of it."""
+        found = [verdict.line for verdict in self.verdicts]
+        return [*found, self.counters] if self.counters else found
 
 
 class Intake:
@@ -64,6 +73,8 @@ class Intake:
         decoded = decode.decode(body, max_batch=self._config.max_batch)
         if decoded.code:
             return self.refuse_body(decoded.code, body, context, is_batch=decoded.is_batch)
+        if decoded.parcel is not None and decoded.parcel.get("consent") is False:
+            context = replace(context, opted_out=True)
         sent = self._tally(decoded.events, context)
         verdicts = tuple(
             self._refuse_unread(event, code, context, index)
@@ -73,7 +84,14 @@ class Intake:
         )
         if context.test_key:
             return _of_test_key(verdicts, context, decoded.is_batch)
-        return Accepted(verdicts, sent, decoded.is_batch)
+        counters, remark = self._counters(decoded.parcel, context)
+        return Accepted(verdicts, sent, decoded.is_batch, counters, remark)
+
+    def _counters(self, parcel: dict[str, Any] | None, context: Context) -> tuple[bytes, str]:
+        if parcel is None or context.opted_out or "counters" not in parcel:
+            return b"", ""
+        known = self._schemas.snapshot.schemas
+        return counters_line(parcel["counters"], context.received, known, UNKNOWN)
 
     def _flaw(self, event: Any, decoded: decode.Body, body: bytes) -> str:
         """Return the code of what makes an event impossible to take, or an empty text."""

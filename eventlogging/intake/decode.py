@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from eventlogging.intake.parcel import is_parcel
+
 _BLANKS = b" \n\r\t"
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _LONG = b"0" * 19  # as many digits as the first number beyond 64 bits has
@@ -39,6 +41,7 @@ class Body:
     is_batch: bool = False
     code: str = ""
     strict: bool = False
+    parcel: dict[str, Any] | None = None  # what a client says around its events
 
 
 class _Flawed(dict[str, Any]):
@@ -46,7 +49,7 @@ class _Flawed(dict[str, Any]):
 
 
 def decode(body: bytes, *, max_batch: int) -> Body:
-    """Return the events in `body`: one object, or an array of them."""
+    """Return the events in `body`: one object, an array of them, or a client's parcel."""
     strict = True
     try:
         value = orjson.loads(body)
@@ -59,13 +62,19 @@ def decode(body: bytes, *, max_batch: int) -> Body:
             value = _strict(body)
     if isinstance(value, Flaw):
         return Body(code=value.code)
+    said = None
+    if type(value) is dict and "events" in value and is_parcel(value):
+        said = {key: value[key] for key in ("consent", "counters") if key in value}
+        value = value["events"]
+        if not value and "counters" in said:
+            return Body(is_batch=True, parcel=said)
     if not isinstance(value, list):
         return Body((value,), strict=strict)
     if not value:
         return Body(is_batch=True, code="empty_batch")
     if len(value) > max_batch:
         return Body(is_batch=True, code="batch_too_large")
-    return Body(tuple(value), is_batch=True, strict=strict)
+    return Body(tuple(value), is_batch=True, strict=strict, parcel=said)
 
 
 def flaw(event: Any, *, max_depth: int, strict: bool = True) -> str:

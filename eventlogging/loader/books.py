@@ -10,10 +10,12 @@ import sqlalchemy as sa
 
 from eventlogging import clock
 from eventlogging.loader.insert import Stored
-from eventlogging.loader.prepare import LedgerKey, TableRows
+from eventlogging.loader.prepare import LedgerKey, Report, TableRows
 from eventlogging.store import fixed
 from eventlogging.store.database import Database
 
+_REPORT_KEY = ("day", "schema", "client")
+_REPORT_COUNTS = ("attempted", "sampled_out", "suppressed", "dropped", "sent")
 _LEDGER_KEY = ("minute", "schema", "version", "outcome", "reason")
 
 
@@ -84,6 +86,17 @@ def write_days(database: Database, connection: sa.Connection, stored: Stored) ->
     if rows:
         key, counts = ("table_name", "day"), ("rows_in", "rows_out")
         database.dialect.add_counts(connection, "table_day", key, counts, rows)
+
+
+def write_reports(database: Database, connection: sa.Connection, reports: Iterable[Report]) -> None:
+    """Add what clients counted; a report that came before is counted once."""
+    insert_new, add_counts = database.dialect.insert_new, database.dialect.add_counts
+    for report in reports:
+        row = (report.id, report.day)
+        if insert_new(connection, "client_report", ("id", "added"), [row], ("id",)):
+            rows = [(report.day, name, report.client, *n) for name, n in report.counts.items()]
+            if rows:
+                add_counts(connection, "client_count", _REPORT_KEY, _REPORT_COUNTS, rows)
 
 
 def pending(rows: TableRows, sign: int = 1) -> Counter[LedgerKey]:

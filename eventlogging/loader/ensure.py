@@ -86,24 +86,32 @@ class TableKeeper:
         tomorrow = (date.fromisoformat(today) + timedelta(days=1)).isoformat()
         _run(connection, dialect.days_ddl(connection, table, days | {today, tomorrow}))
         if rows is not None and rows.schema is not None and statements:
-            _run(connection, self._view(connection, rows.schema))
+            _run(connection, _view(self._database, connection, rows.schema))
 
-    def _view(self, connection: sa.Connection, schema: RegisteredSchema) -> list[str]:
-        """The view that unites a schema's majors over the columns they share."""
-        capsule = [name for name, _ in CAPSULE_COLUMNS]
-        tables: dict[str, list[str]] = {}
-        for version in schema.versions.values():
-            table = version.table
-            if table not in tables and self._database.dialect.existing_columns(connection, table):
-                plan = schema.plans[version.version.major]
-                tables[table] = [column.name for column in plan.columns]
-        if not tables:
-            return []
-        first = next(iter(tables.values()))
-        shared = [name for name in first if all(name in names for names in tables.values())]
-        names = ", ".join(map(quoted, [*capsule, *shared, "event_more"]))
-        query = " UNION ALL ".join(f"SELECT {names} FROM {quoted(table)}" for table in tables)
-        return self._database.dialect.view_ddl(schema.stem, query)
+
+def make_views(database: Database, schemas: Iterable[RegisteredSchema]) -> None:
+    """Make the view of each schema that has a table, or make it anew. Raises StoreUnavailable."""
+    with database.ddl() as connection:
+        for schema in schemas:
+            _run(connection, _view(database, connection, schema))
+
+
+def _view(database: Database, connection: sa.Connection, schema: RegisteredSchema) -> list[str]:
+    """The view that unites a schema's majors over the columns they share."""
+    capsule = [name for name, _ in CAPSULE_COLUMNS]
+    tables: dict[str, list[str]] = {}
+    for version in schema.versions.values():
+        table = version.table
+        if table not in tables and database.dialect.existing_columns(connection, table):
+            plan = schema.plans[version.version.major]
+            tables[table] = [column.name for column in plan.columns]
+    if not tables:
+        return []
+    first = next(iter(tables.values()))
+    shared = [name for name in first if all(name in names for names in tables.values())]
+    names = ", ".join(map(quoted, [*capsule, *shared, "event_more"]))
+    query = " UNION ALL ".join(f"SELECT {names} FROM {quoted(table)}" for table in tables)
+    return database.dialect.view_ddl(schema.stem, query)
 
 
 def _run(connection: sa.Connection, statements: Iterable[str]) -> None:

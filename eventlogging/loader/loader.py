@@ -222,6 +222,7 @@ class Loader:
             counts.update(books.sent_counts(batch.sent))
         with self._database.write() as connection:
             books.move_checkpoint(connection, segment, start, end)
+            books.write_reports(self._database, connection, prepared.reports)
             for name, reason in waiting.items():
                 rows = prepared.tables[name]
                 books.park(connection, segment, start, end, rows, reason)

@@ -18,6 +18,7 @@ from eventlogging.schema.columns import ColumnPlan
 
 UNKNOWN_TABLE = "unknown_invalid"
 TRIALS_TABLE = "test_event"
+COUNTERS = "counters"  # the outcome of lines that hold what clients counted, as intake writes them
 TEST = "test"  # the outcome of lines that test keys caused, as intake writes them
 _SHOWN = (Outcome.VALID, Outcome.INVALID)  # of a test key's events, those that have content
 LedgerKey = tuple[str, str, str, str, str]  # minute, schema, version, outcome, reason
@@ -123,12 +124,23 @@ class TableRows:
         return self.schema.plans[self.major]
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a client counted since its last report: schema → numbers in the order of `KINDS`."""
+
+    id: str
+    client: str
+    day: str
+    counts: dict[str, list[int]]
+
+
 @dataclass
 class Prepared:
     """A piece of the log, sorted by table; `counted` are lines that become no row."""
 
     tables: dict[str, TableRows] = field(default_factory=dict)
     counted: Counter[LedgerKey] = field(default_factory=Counter)
+    reports: list[Report] = field(default_factory=list)
 
     def rows_of(self, table: str, schema: RegisteredSchema | None, major: int = 0) -> TableRows:
         """Return the rows of one table, none yet if it is the first time."""
@@ -164,6 +176,10 @@ class Preparer:
                 self._valid(prepared, offset, content)
             elif outcome == Outcome.INVALID:
                 self._invalid(prepared, offset, content)
+            elif outcome == COUNTERS:
+                day, counts = clock.day(content["received"]), content["counts"]
+                report = Report(content["id"], content["client"], day, counts)
+                prepared.reports.append(report)
             elif outcome == TEST and content["verdict"] in _SHOWN:
                 prepared.rows_of(TRIALS_TABLE, None).trials.append(_trial_row(offset, content))
         return prepared
