@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import end_to_end, intake, loading, memory, stages, validation
+from benchmarks import end_to_end, intake, loading, memory, purge, stages, validation
 from benchmarks.figures import figures_table
 from benchmarks.machine import describe
 from benchmarks.section import Options, Section
@@ -24,6 +24,7 @@ _SECTIONS: dict[str, Callable[[Options, Path], Section]] = {
     "validation": validation.measure,
     "loading": loading.measure,
     "end-to-end": end_to_end.measure,
+    "purge": purge.measure,
     "memory": memory.measure,
 }
 _RESULTS = Path(__file__).parent / "results"

@@ -44,6 +44,11 @@ class Config:
     privacy_key: str = _setting(
         "", "key of the HMAC over private fields; empty: made once in the data folder", secret=True
     )
+    privacy_keys_former: str = _setting(
+        "",
+        "keys that privacy_key once was, comma-separated: persons are found under them too",
+        secret=True,
+    )
     session_key: str = _setting(
         "",
         "key that signs sign-in links and cookies; empty: made once in the data folder",
@@ -76,6 +81,9 @@ class Config:
     )
     segment_bytes: int = _setting(64 * 1024 * 1024, "size at which the log opens a new segment")
     log_keep_days: int = _setting(14, "days that loaded log segments are kept for recovery")
+    backup_keep_days: int = _setting(
+        3, "days that backups are kept; one is made each night, 0: none is made by itself"
+    )
     invalid_stored_per_minute: int = _setting(
         10_000, "invalid events stored per minute, schema and code; more are counted only"
     )
@@ -106,6 +114,15 @@ class Config:
     webhook_private: bool = _setting(
         False, "whether webhooks may be called at private addresses, and without https"
     )
+    kpi_schema: str = _setting(
+        "DialogInteraction", "the schema of what comes to /wsapi/interaction_data"
+    )
+    forward_to: str = _setting(
+        "", "storage servers of a forwarder, comma-separated, such as https://one.example.org"
+    )
+    forward_token: str = _setting(
+        "", "the forwarder's token at the storage servers, with the scope forward", secret=True
+    )
     graphite: str = _setting(
         "", "host or host:port of Graphite's Carbon, to which each minute's figures go; empty: none"
     )
@@ -126,6 +143,11 @@ class Config:
     def smtp_address(self) -> tuple[str, int]:
         """The mail server as (host, port); the host is empty where none is set."""
         return self.smtp_host, self.smtp_port or _SMTP_PORTS[self.smtp_security]
+
+    @property
+    def storage_servers(self) -> tuple[str, ...]:
+        """The URLs of `forward_to`."""
+        return tuple(url.strip() for url in self.forward_to.split(",") if url.strip())
 
     @property
     def effective_database_url(self) -> str:
@@ -218,6 +240,8 @@ def _check(config: Config) -> None:
         raise ConfigError(f"EVENTLOGGING_LISTEN: port {port} is outside 0–65535")
     if not 1 <= config.max_depth <= _DEEPEST:
         raise ConfigError(f"EVENTLOGGING_MAX_DEPTH: {config.max_depth} is outside 1–{_DEEPEST}")
+    if config.backup_keep_days < 0:
+        raise ConfigError(f"EVENTLOGGING_BACKUP_KEEP_DAYS: {config.backup_keep_days} is below 0")
     _check_mail(config)
     _check_oidc(config)
 

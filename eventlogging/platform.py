@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eventlogging.config import Config
@@ -45,6 +45,16 @@ def open_platform(config: Config) -> Platform:
         raise ConfigError(f"EVENTLOGGING_VAR: {config.var} cannot be used: {error}") from error
     database = Database(config.effective_database_url, load_data=config.load_data)
     return Platform(config, database, RegistryCache(database), PrivacyKey(privacy_key), session_key)
+
+
+def own_name(var: Path, file: str) -> str:
+    """Return a name that this installation gave itself, and that no other has."""
+    return _own_secret(var, file)[:16]
+
+
+def with_registry(platform: Platform, registry: RegistryCache) -> Platform:
+    """Return the same platform, its registry read in another way."""
+    return replace(platform, registry=registry)
 
 
 def _own_secret(var: Path, name: str) -> str:

@@ -63,7 +63,7 @@ class MariaDB:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._data = folder / "data"
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tmp").mkdir(parents=True, exist_ok=True)
         subprocess.run(
             [
                 "mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={self._data}",
@@ -88,6 +88,8 @@ class MariaDB:
                     "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M",
                     "--character-set-server=utf8mb4", "--skip-name-resolve",
                     f"--log-error={self.folder}/err.log",
+                    # A server that starts deletes what it takes for its own in there.
+                    f"--tmpdir={self.folder}/tmp",
                 ],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
@@ -207,8 +209,11 @@ class Carbon:
 class Server:
     """EventLogging as a user starts it: `eventlogging serve`, with a data folder of its own."""
 
-    def __init__(self, var: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, var: Path, environment: dict[str, str] | None = None, role: str = "serve"
+    ) -> None:
         self.var = var
+        self._role = role
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.token = "test-token"
@@ -221,12 +226,14 @@ class Server:
             **(environment or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
+        # Beside the data folder, in which nothing may lie that nobody explains.
+        self._output = var.with_name(f"{var.name}.txt")
         var.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
-        with (self.var / "output.txt").open("ab") as output:
+        with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "eventlogging.cli.main", "serve"],
+                [sys.executable, "-m", "eventlogging.cli.main", self._role],
                 env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
@@ -246,7 +253,7 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def output(self) -> str:
-        return (self.var / "output.txt").read_text(errors="replace")
+        return self._output.read_text(errors="replace")
 
     def kill(self) -> None:
         """kill -9 of the supervisor and of every child at once."""

@@ -42,6 +42,17 @@ class JobState:
 
 
 @dataclass(frozen=True)
+class ProofRun:
+    """The newest finished run of a job of proof on one host."""
+
+    job: str
+    slot: str
+    outcome: str
+    detail: str
+    age_days: float
+
+
+@dataclass(frozen=True)
 class Growth:
     """How the log grew within a window, in bytes: what was accepted, and what of it was stored."""
 
@@ -58,7 +69,8 @@ class Figures:
     `heard` schema → minutes since its last valid event (None: none within the rule's time, though
     it had some before); `rhythm` maps span minutes to schema → counts; `volume` schema → counts
     of the last whole hour, `hour`. `behind`: the loader has not stored everything, so that
-    missing events mean nothing.
+    missing events mean nothing. `proofs` are the newest runs of the jobs of proof, one of each
+    host; `watched_minutes` says for how long alerts have been looked at without a break.
     """
 
     now_ms: int
@@ -70,6 +82,8 @@ class Figures:
     hour: str = ""
     behind: bool = False
     jobs: tuple[JobState, ...] = ()
+    proofs: tuple[ProofRun, ...] | None = None
+    watched_minutes: float = 0.0
     database_percent: float | None = None
     database_what: str = ""
     # of one host

@@ -9,12 +9,13 @@ from statistics import median
 from typing import Any
 
 from eventlogging.alerts.figures import Counts, Figures, Spans
-from eventlogging.alerts.rules import Rule
+from eventlogging.alerts.rules import VERIFY, Rule
 from eventlogging.event import UNKNOWN
 
 ABOVE, BETWEEN, BELOW = "above", "between", "below"  # raises, goes on, ends
 _LEAST_WEEKS = 3
 _MAD = 1.4826  # makes the median of deviations comparable to a standard deviation
+_SETTLED_MINUTES = 60  # after a start, in which missed runs are made good
 _GIGABYTE = 1_000_000_000
 
 
@@ -184,6 +185,25 @@ def _jobs(rule: Rule, figures: Figures, _: Collection[str]) -> Iterator[Fact]:
         yield Fact(rule, job.name, ABOVE if wrong else BELOW, round(job.late_minutes), told)
 
 
+def _certificate(rule: Rule, figures: Figures, _: Collection[str]) -> Iterator[Fact]:
+    if figures.proofs is None:
+        return
+    limit = rule.values["after_days"]
+    verified = [run for run in figures.proofs if run.job == VERIFY]
+    clean = [run.age_days for run in verified if run.outcome == "done"]
+    age = min((run.age_days for run in verified), default=None)
+    late = (age is None or age > limit) and figures.watched_minutes >= _SETTLED_MINUTES
+    # A host that has not run it for so long is gone, or told of as late with all others.
+    wrong = [run for run in figures.proofs if run.outcome == "failed" and run.age_days <= limit]
+    wrong.sort(key=lambda run: (run.job != VERIFY, run.slot))
+    told: dict[str, Any] = {"days": age, "late": late}
+    if wrong:
+        first = wrong[0]
+        told |= {"job": first.job, "slot": first.slot, "detail": first.detail[:2000]}
+    state = ABOVE if wrong or late else BETWEEN if age is None or age > limit else BELOW
+    yield Fact(rule, "", state, round(min(clean, default=age or 0.0), 1), told)
+
+
 def _lag(rule: Rule, figures: Figures, _: Collection[str]) -> Iterator[Fact]:
     seconds = figures.lag_seconds
     if seconds is not None:
@@ -241,6 +261,7 @@ _JUDGES: Mapping[str, Callable[[Rule, Figures, Collection[str]], Iterator[Fact]]
     "unexplained": _unexplained,
     "database": _database,
     "jobs": _jobs,
+    "certificate": _certificate,
     "lag": _lag,
     "stored": _stored,
     "disk": _disk,

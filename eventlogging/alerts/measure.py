@@ -10,19 +10,21 @@ from socket import gethostname
 import sqlalchemy as sa
 
 from eventlogging import clock
-from eventlogging.alerts.figures import Counts, Figures, JobState, Spans
+from eventlogging.alerts.figures import Counts, Figures, JobState, ProofRun, Spans
 from eventlogging.alerts.growth import Samples
-from eventlogging.alerts.rules import Rule
+from eventlogging.alerts.rules import CANARY, VERIFY, Rule
 from eventlogging.event import Outcome
 from eventlogging.ledger.lag import Lag, read_lag
 from eventlogging.ledger.reading import lines_of_truth
 from eventlogging.metrics.figures import free_bytes
 from eventlogging.platform import Platform
 from eventlogging.registry.model import RegisteredSchema
-from eventlogging.store.fixed import ledger, table_day
+from eventlogging.store.fixed import job_run, ledger, table_day
 
 _MINUTE_MS = 60_000
 _WEEK_MS = 7 * clock.DAY_MS
+_ALERTS = "alerts"  # the job that asks for this, each minute; its runs are kept for a day
+_PROOF_DAYS = 40  # a host whose newest run is older is gone
 _BEHIND_SECONDS = 120
 _SETTLING_MS = 2 * _MINUTE_MS  # in which what was sent gets its outcome
 _HOUR_MS = 60 * _MINUTE_MS
@@ -63,10 +65,55 @@ def read_figures(
             volume=_volume(connection, by_kind["volume"], end),
             hour=clock.minute(_hour_before(end)),
             behind=(lag.age_seconds or 0.0) > _BEHIND_SECONDS,
-            jobs=tuple(jobs) if by_kind["jobs"] else (),
+            jobs=_judged_as_jobs(jobs, by_kind),
+            proofs=_proofs(connection, now) if by_kind["certificate"] else None,
+            watched_minutes=_watched(connection, now) if by_kind["certificate"] else 0.0,
             database_percent=percent if by_kind["database"] else None,
             database_what=what,
         )
+
+
+def _judged_as_jobs(
+    jobs: Sequence[JobState], by_kind: Mapping[str, Sequence[Rule]]
+) -> tuple[JobState, ...]:
+    """Return the jobs that the rule about jobs is about: a proof that fails has its own rule."""
+    own = (VERIFY, CANARY) if by_kind["certificate"] else ()
+    told = [job for job in jobs if not (job.name in own and job.outcome == "failed")]
+    return tuple(told) if by_kind["jobs"] else ()
+
+
+def _proofs(connection: sa.Connection, now_ms: int) -> tuple[ProofRun, ...]:
+    c = job_run.c
+    query = (
+        sa.select(job_run)
+        .where(
+            c.job.in_((VERIFY, CANARY)),
+            c.finished_at >= clock.iso(now_ms - _PROOF_DAYS * clock.DAY_MS),
+        )
+        .order_by(c.finished_at)
+    )
+    newest: dict[tuple[str, str], ProofRun] = {}
+    for row in connection.execute(query):
+        age = (now_ms - datetime.fromisoformat(row.finished_at).timestamp() * 1000) / clock.DAY_MS
+        host = row.slot.partition("@")[2]
+        newest[row.job, host] = ProofRun(row.job, row.slot, row.outcome or "", row.detail, age)
+    return tuple(newest.values())
+
+
+def _watched(connection: sa.Connection, now_ms: int) -> float:
+    """Return for how many minutes alerts have been looked at, at most a day.
+
+    A platform that was off for days makes good what it missed before anybody is told.
+    """
+    since = clock.minute(now_ms - clock.DAY_MS)
+    query = sa.select(sa.func.min(job_run.c.slot)).where(
+        job_run.c.job == _ALERTS, job_run.c.slot >= since
+    )
+    first = connection.execute(query).scalar()
+    if first is None:
+        return 0.0
+    moment = datetime.fromisoformat(f"{first}+00:00").timestamp() * 1000
+    return max(0.0, (now_ms - moment) / _MINUTE_MS)
 
 
 def read_host_figures(platform: Platform, rules: Sequence[Rule]) -> Figures:

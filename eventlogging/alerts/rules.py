@@ -10,8 +10,10 @@ Documents = Mapping[tuple[str, str], Any]  # (folder, path in it) → what the f
 
 # Kinds of rules that each schema is held against, and those of the whole platform.
 OF_SCHEMAS = ("throughput", "invalid", "silent", "rhythm", "volume")
-OF_ALL = ("throughput", "invalid", "unexplained", "database", "jobs")
+OF_ALL = ("throughput", "invalid", "unexplained", "database", "jobs", "certificate")
 OF_HOSTS = ("lag", "stored", "disk")  # each host looks after its own log
+# The jobs that prove that events are forgotten on time, and that who opted out is not kept.
+VERIFY, CANARY = "retention-verify", "opt-out-canary"
 _NEED_LIFE = ("silent", "rhythm")  # no events of a retired schema are no news
 _FOLDER, _DEFAULT = "alerts", "default.toml"
 
@@ -31,6 +33,8 @@ _WORDS: Mapping[str, str] = {
     "disk": "less than {below_gigabytes:g} GB free on the disk of the log",
     "database": "more than {above_percent:g} % of what the database has room for in use",
     "jobs": "a job that failed, found something wrong, or is late by {late_minutes} min",
+    "certificate": "something kept that no rule explains, something kept of who opted out, or no "
+    "certificate for {after_days:g} days",
 }
 
 

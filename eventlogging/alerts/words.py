@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from eventlogging.alerts.episode import Episode
 from eventlogging.alerts.judge import Fact
+from eventlogging.alerts.rules import CANARY
 from eventlogging.ledger.sentence import grouped
 
 ALL = "All events together"
@@ -97,6 +98,17 @@ def _jobs(fact: Fact, since: str) -> str:
     return f"Job {fact.subject} failed"
 
 
+def _certificate(fact: Fact, since: str) -> str:
+    if fact.told.get("job") == CANARY:
+        return "The opt-out canary failed"
+    if fact.told.get("job"):
+        return "Something is kept that no rule explains"
+    days = fact.told.get("days")
+    if days is None:
+        return "Nothing has proved yet that events are forgotten on time"
+    return f"No certificate for {span(days * 1440)}: what is kept is not proved"
+
+
 def _lag(fact: Fact, since: str) -> str:
     return f"Events wait for {span(fact.value / 60)} to be stored on {fact.subject[1:]}"
 
@@ -121,6 +133,7 @@ _FACTS: Mapping[str, Callable[[Fact, str], str]] = {
     "unexplained": _unexplained,
     "database": _database,
     "jobs": _jobs,
+    "certificate": _certificate,
     "lag": _lag,
     "stored": _stored,
     "disk": _disk,
@@ -131,6 +144,24 @@ def _more_jobs(fact: Fact) -> list[str]:
     detail = str(fact.told.get("detail", "")).strip()
     found = [f"It said of {fact.told.get('slot')}: {detail}"] if detail else []
     return [*found, f"After mending it, run it by hand: eventlogging job run {fact.subject}"]
+
+
+def _more_certificate(fact: Fact) -> list[str]:
+    job = fact.told.get("job")
+    if not job:
+        return [
+            "The job retention-verify has not ended; see eventlogging job list, and whether "
+            "eventlogging jobs runs on each host.",
+            "Look now: eventlogging retention verify",
+        ]
+    day, _, host = str(fact.told.get("slot", "")).partition("@")
+    look = "eventlogging retention verify" if job != CANARY else f"eventlogging job run {job}"
+    return [
+        f"It said of {day} on {host or 'its host'}:",
+        *str(fact.told.get("detail", "")).strip().splitlines(),
+        f"Look there: {look}",
+        f"After mending it, run it by hand: eventlogging job run {job}",
+    ]
 
 
 def _more_rhythm(fact: Fact) -> list[str]:
@@ -159,6 +190,7 @@ _MORE: Mapping[str, Callable[[Fact], list[str]]] = {
     ],
     "database": lambda fact: ["When it is full, events wait in the log until there is room."],
     "jobs": _more_jobs,
+    "certificate": _more_certificate,
     "lag": lambda fact: [
         f"{size(fact.told['waiting'])} of the log wait. None is lost, but reports fall behind.",
         "Run eventlogging doctor on that host to see why.",
@@ -181,6 +213,7 @@ _OVER: Mapping[str, str] = {
     "unexplained": "All events are explained again",
     "database": "The database has room again",
     "jobs": "Job {name} runs as it should again",
+    "certificate": "The certificate is clean again: nothing is kept that no rule explains",
     "lag": "Events are stored in time again on {host}",
     "stored": "What is accepted is stored again on {host}",
     "disk": "The disk of the log has room again on {host}",

@@ -1,1 +1,1 @@
-"""Backups of the database, restoring them, and trying both."""
+"""Backups: made while events are stored, checked, aged, put back, and put back for practice."""

@@ -9,6 +9,7 @@ from datetime import datetime
 import click
 
 from eventlogging import clock, config
+from eventlogging.backup.locks import running
 from eventlogging.cli.governance import opened, reported
 from eventlogging.cli.paint import harmless, paint
 from eventlogging.errors import EventLoggingError
@@ -16,7 +17,7 @@ from eventlogging.jobs import claims
 from eventlogging.jobs.claims import Run
 from eventlogging.jobs.not_yet import NotYet
 from eventlogging.jobs.runner import perform
-from eventlogging.jobs.table import JOBS, Every, Job, last_day
+from eventlogging.jobs.table import JOBS, Every, Job, Monthly, last_day
 from eventlogging.platform import open_platform
 from eventlogging.store.migrate import migrate
 
@@ -61,23 +62,24 @@ def run_job(name: str, day: datetime | None, as_json: bool) -> None:
     if day is not None and isinstance(known.trigger, Every):
         raise click.UsageError(f"{name} runs {known.trigger}, for the present; leave --for out")
     wanted = day.strftime("%Y-%m-%d") if day is not None else last_day(now)
-    if isinstance(known.trigger, Every):
+    if isinstance(known.trigger, Every) or (isinstance(known.trigger, Monthly) and day is None):
         wanted = known.trigger.due(now)[-1]
     if wanted[:10] > clock.day(now):
         raise click.UsageError(f"--for {wanted} lies in the future")
     with reported():
         platform = open_platform(config.load())
-        migrate(platform.database)
-        claim = claims.claim(platform.database, name, known.slot(wanted), again=True)
-        if claim is None:
-            raise EventLoggingError(
-                f"{name} for {wanted} is running already; see eventlogging job list"
-            )
-        try:
-            perform(platform, known, claim)
-        except NotYet as error:
-            raise EventLoggingError(f"{name} for {wanted} has to wait: {error}") from error
-        run = claims.read(platform.database, name, known.slot(wanted))
+        with running(platform.config.var):
+            migrate(platform.database)
+            claim = claims.claim(platform.database, name, known.slot(wanted), again=True)
+            if claim is None:
+                raise EventLoggingError(
+                    f"{name} for {wanted} is running already; see eventlogging job list"
+                )
+            try:
+                perform(platform, known, claim)
+            except NotYet as error:
+                raise EventLoggingError(f"{name} for {wanted} has to wait: {error}") from error
+            run = claims.read(platform.database, name, known.slot(wanted))
         platform.database.close()
     if as_json:
         click.echo(json.dumps(_as_dict(known, run), ensure_ascii=False))

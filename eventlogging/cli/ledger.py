@@ -169,8 +169,8 @@ def _waiting(lag: Lag) -> str:
 def _proven(proof: Proof) -> str:
     numbers = {name: grouped(number) for name, number in proof.checked.items()}
     checked = (
-        f"{numbers['rows']} rows in {numbers['tables']} tables over {numbers['days']} "
-        f"days of tables, and the sums of {numbers['schemas']} schemas"
+        f"{numbers['rows']} rows in {numbers['tables']} tables{_stripped(numbers)} over "
+        f"{numbers['days']} days of tables, and the sums of {numbers['schemas']} schemas"
     )
     if proof.holds:
         return f"the books hold: counted {checked}"
@@ -178,6 +178,11 @@ def _proven(proof: Proof) -> str:
         f"{grouped(len(proof.discrepancies))} differences"
     )  # fmt: skip
     return f"the books do not hold, {differ}: counted {checked}"
+
+
+def _stripped(numbers: dict[str, str]) -> str:
+    number = numbers.get("stripped")
+    return f", {number} of them stripped tables," if number else ""
 
 
 def _next(whole: LineOfTruth, lag: Lag, proof: Proof | None) -> str:

@@ -15,10 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 _TIMEOUT = 10
 _RECENT_SECONDS = 900
+_VERIFY = "retention-verify"
 
 
 class Health(nagiosplugin.Resource):
-    """What a server says of itself: readiness, lag, refused share, unexplained, room, jobs."""
+    """What a server says of itself: readiness, lag, refused share, room, jobs, certificate."""
 
     name = "EVENTLOGGING"
 
@@ -28,9 +29,9 @@ class Health(nagiosplugin.Resource):
     def probe(self) -> Iterator[nagiosplugin.Metric]:
         try:
             ready = self._is_ready()
-            values, jobs = self._metrics()
+            values, jobs, certificate = self._metrics()
         except OSError:  # nobody answers, or not in time
-            ready, values, jobs = False, {}, 0
+            ready, values, jobs, certificate = False, {}, 0, None
         yield nagiosplugin.Metric("ready", 1 if ready else 0, min=0, max=1)
         yield nagiosplugin.Metric("database", values.get("database_up", 0), min=0, max=1)
         if not values.get("database_up"):
@@ -40,6 +41,8 @@ class Health(nagiosplugin.Resource):
         yield nagiosplugin.Metric("parked", int(values["parked_lines"]), min=0)
         yield nagiosplugin.Metric("free", int(values["log_free_bytes"]), "B", min=0)
         yield nagiosplugin.Metric("failed_jobs", jobs, min=0)
+        if certificate is not None:
+            yield nagiosplugin.Metric("certificate", certificate, min=0)
         yield nagiosplugin.Metric("invalid", self._invalid_share(), "%", min=0, max=100)
 
     def _is_ready(self) -> bool:
@@ -48,8 +51,10 @@ class Health(nagiosplugin.Resource):
         except urllib.error.HTTPError:
             return False
 
-    def _metrics(self) -> tuple[dict[str, float], int]:
-        """Return the figures without labels, and how many jobs failed at their last run."""
+    def _metrics(self) -> tuple[dict[str, float], int, float | None]:
+        """Return the figures without labels, how many jobs failed at their last run, and how many
+        days ago the last clean certificate was made (None: there is none yet).
+        """
         text = self._get("/metrics").read().decode()
         values: dict[str, float] = {}
         last: dict[str, dict[str, float]] = {}
@@ -65,7 +70,9 @@ class Health(nagiosplugin.Resource):
             > times.get("job_last_success_timestamp_seconds", 0)
             for times in last.values()
         )
-        return values, failed
+        clean = last.get(_VERIFY, {}).get("job_last_success_timestamp_seconds", 0)
+        days = round((time.time() - clean) / 86_400, 2) if clean else None
+        return values, failed, days
 
     def _invalid_share(self) -> float:
         start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - _RECENT_SECONDS))
@@ -101,6 +108,7 @@ def main() -> None:
         ("free", "5000000000:", "1000000000:", "bytes free on the log's disk"),
         ("parked", "0", "100000", "lines whose table is in trouble"),
         ("failed-jobs", "0", "5", "jobs whose last run failed"),
+        ("certificate", "2", "7", "days since a certificate that nothing is kept too long"),
     ):
         add(f"--{name}-warning", default=warning, metavar="RANGE", help=f"{what}; {warning}")
         add(f"--{name}-critical", default=critical, metavar="RANGE", help=critical)
@@ -123,6 +131,7 @@ def main() -> None:
         context("free"),
         context("parked"),
         context("failed_jobs"),
+        context("certificate"),
         Words(),
     ).main(timeout=30)
 

@@ -11,11 +11,14 @@ from eventlogging import clock, config
 from eventlogging.cli.governance import reported
 from eventlogging.cli.paint import harmless, paint, table
 from eventlogging.errors import EventLoggingError
+from eventlogging.jobs.report_duties import going_by
 from eventlogging.jobs.table import last_day
 from eventlogging.ledger.sentence import grouped, sentence
 from eventlogging.platform import Platform, open_platform
 from eventlogging.reports import stored
+from eventlogging.reports.due import week_after
 from eventlogging.reports.model import Report, most_frequent
+from eventlogging.reports.receipts import read_receipts
 from eventlogging.reports.validity import compute
 from eventlogging.reports.words import change, share_invalid
 from eventlogging.store.migrate import is_current
@@ -64,7 +67,12 @@ def _read(platform: Platform, day: str) -> tuple[Report, bool]:
     platform.registry.refresh()
     try:
         snapshot = platform.registry.snapshot
-        return compute(platform.database, snapshot, platform.log_folder, day), False
+        found = compute(
+            platform.database, snapshot, platform.log_folder, day,
+            going=going_by(platform.database, week_after(day)),
+            receipts=read_receipts(platform.config.var),
+        )  # fmt: skip
+        return found, False
     except OSError as error:
         raise EventLoggingError(f"the log cannot be read: {error}") from error
 
@@ -103,6 +111,8 @@ def _tell(found: Report, is_stored: bool, url: str) -> None:
         for line in lines:
             click.echo(f"  {harmless(line)}")
     click.echo()
+    if found.receipts.words:
+        click.echo(f"{harmless(found.receipts.words)}\n")
     click.echo(f"{url}/reports/{found.day}" if found.active else "eventlogging demo")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from eventlogging import config as settings
+from eventlogging.backup.locks import running
 from eventlogging.cli.processes import set_up_logging, stop_flag
 from eventlogging.cli.waiting import wait_for_database
 from eventlogging.jobs import graphite, runner
@@ -23,8 +24,9 @@ def jobs() -> None:
     set_up_logging()
     stopped = stop_flag()
     platform = open_platform(settings.load())
-    wait_for_database(platform, stopped.is_set)
-    if not stopped.is_set():
-        graphite.start(platform, stopped)
-        with delivering(platform, note_trouble):
-            runner.run(platform, stopped)
+    with running(platform.config.var):
+        wait_for_database(platform, stopped.is_set)
+        if not stopped.is_set():
+            graphite.start(platform, stopped)
+            with delivering(platform, note_trouble):
+                runner.run(platform, stopped)

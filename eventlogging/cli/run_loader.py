@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from eventlogging import config as settings
+from eventlogging.backup.locks import running
 from eventlogging.cli.processes import (
     calm_garbage_collection,
     set_up_logging,
@@ -26,11 +27,12 @@ def loader() -> None:
     set_up_logging()
     stopped = stop_flag()
     platform = open_platform(settings.load())
-    wait_for_database(platform, stopped.is_set)
-    if not stopped.is_set():
-        calm_garbage_collection()
-        take_turns_quickly()
-        loader_of(platform).run(stopped.is_set)
+    with running(platform.config.var):
+        wait_for_database(platform, stopped.is_set)
+        if not stopped.is_set():
+            calm_garbage_collection()
+            take_turns_quickly()
+            loader_of(platform).run(stopped.is_set)
 
 
 def loader_of(platform: Platform) -> Loader:

@@ -9,6 +9,7 @@ import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from eventlogging import config as settings
+from eventlogging.backup.locks import running
 from eventlogging.cli.processes import calm_garbage_collection, set_up_logging, watch_lifeline
 from eventlogging.collector.app import Collector
 from eventlogging.collector.protocol import Connections, room_for_connections
@@ -28,16 +29,17 @@ def web() -> None:
     set_up_logging()
     config = settings.load()
     platform = open_platform(config)
-    console = WSGIMiddleware(cast(Any, create_app(platform)), workers=8)
-    app = Collector(platform, WholeBodies(cast(Any, console), config.max_body_bytes))
-    server = uvicorn.Server(uvicorn_settings(config, app))
+    with running(config.var):
+        console = WSGIMiddleware(cast(Any, create_app(platform)), workers=8)
+        app = Collector(platform, WholeBodies(cast(Any, console), config.max_body_bytes))
+        server = uvicorn.Server(uvicorn_settings(config, app))
 
-    def stop() -> None:
-        server.should_exit = True
+        def stop() -> None:
+            server.should_exit = True
 
-    watch_lifeline(stop)
-    calm_garbage_collection()
-    server.run()
+        watch_lifeline(stop)
+        calm_garbage_collection()
+        server.run()
 
 
 def uvicorn_settings(config: Config, app: Any) -> uvicorn.Config:

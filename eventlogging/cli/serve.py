@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from eventlogging import config as settings
+from eventlogging.backup.locks import running
 from eventlogging.cli.greeting import greet
 from eventlogging.cli.processes import Supervisor, set_up_logging, stop_flag
 from eventlogging.cli.waiting import wait_for_database
@@ -28,12 +29,13 @@ def serve() -> None:
     set_up_logging()
     stopped = stop_flag()
     platform = open_platform(settings.load())
-    wait_for_database(platform, stopped.is_set)
-    if stopped.is_set():
-        return
-    folders = read_governance(platform.config.governance)
-    known = registry_governance(platform.database)
-    apply_governance(platform.database, additions(folders, known), "serve")
-    greet(platform)
-    platform.database.close()
-    Supervisor(("web", "loader", "jobs")).run(stopped)
+    with running(platform.config.var):
+        wait_for_database(platform, stopped.is_set)
+        if stopped.is_set():
+            return
+        folders = read_governance(platform.config.governance)
+        known = registry_governance(platform.database)
+        apply_governance(platform.database, additions(folders, known), "serve")
+        greet(platform)
+        platform.database.close()
+        Supervisor(("web", "loader", "jobs")).run(stopped)

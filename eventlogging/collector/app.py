@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from eventlogging import clock
-from eventlogging.collector import answers, routes
+from eventlogging.collector import answers, forwarding, routes, wsapi
 from eventlogging.collector.answers import Answer
 from eventlogging.collector.body import Receive, Unreadable, read_body
 from eventlogging.collector.deadlines import Deadlines
@@ -27,7 +27,7 @@ from eventlogging.collector.request import (
 )
 from eventlogging.collector.respond import Send, not_allowed, preflight, respond
 from eventlogging.errors import LogUnavailable, StoreError
-from eventlogging.intake import cloudevents
+from eventlogging.intake import cloudevents, decode
 from eventlogging.intake.accept import UNKNOWN_CODES, Accepted, Intake
 from eventlogging.intake.context import Context
 from eventlogging.intake.useragent import coarse
@@ -57,6 +57,10 @@ class Collector:
             routes.EVENTS: self._events,
             routes.TEST_EVENTS: self._readyz,
             routes.BEACON: self._beacon,
+            routes.FORWARD: self._forward,
+            routes.FORWARD_REGISTRY: self._forward_registry,
+            routes.WSAPI_CONTEXT: self._wsapi_context,
+            routes.WSAPI_DATA: self._wsapi_data,
             routes.HEALTHZ: self._healthz,
             routes.READYZ: self._readyz,
         }
@@ -182,6 +186,57 @@ class Collector:
             accepted = judged
         return await self._keep(accepted) or answers.of_beacon(accepted)
 
+    async def _wsapi_context(self, _scope: Any, headers: dict[str, str], _receive: Any) -> Answer:
+        is_secure = self._config.url.startswith("https:")
+        return wsapi.session_context(headers, self._platform.session_key, is_secure=is_secure)
+
+    async def _wsapi_data(
+        self, _scope: Any, headers: dict[str, str], receive: Receive
+    ) -> Answer | None:
+        context = wsapi.coarsened(self._context_now(headers))
+        body = await self._read(headers, receive)
+        if isinstance(body, Unreadable):
+            if not body.code:
+                return _left(body)
+            accepted = self._intake.refuse_body(body.code, body.start, context)
+            unkept = await self._keep(accepted)
+            return wsapi.later(unkept) if unkept else wsapi.answer(accepted)
+        found = wsapi.documents(
+            body, headers, self._platform.session_key, most=self._config.max_batch
+        )
+        if isinstance(found, Answer):
+            return found
+        capsules = wsapi.as_capsules(found, self._config.kpi_schema, context)
+        judged = await self._judge(body, context, capsules)
+        if isinstance(judged, Answer):
+            return wsapi.later(judged)
+        unkept = await self._keep(judged)
+        return wsapi.later(unkept) if unkept else wsapi.answer(judged)
+
+    async def _forward(
+        self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
+    ) -> Answer | None:
+        context = self._context_now(headers)
+        if no := forwarding.refused(context):
+            return no
+        body = await self._read(headers, receive, self._config.log_queue_bytes)
+        if isinstance(body, Unreadable):
+            text = "the body cannot be unpacked, or is larger than log_queue_bytes"
+            return answers.plain_error(body.status, body.code, text) if body.code else _left(body)
+        taken = forwarding.take(scope["query_string"], body)
+        if isinstance(taken, Answer):
+            return taken
+        return await self._keep(Accepted((), {}, False), taken.lines) or taken.answer
+
+    async def _forward_registry(
+        self, _scope: Any, headers: dict[str, str], _receive: Any
+    ) -> Answer:
+        if no := forwarding.refused(self._context_now(headers)):
+            return no
+        if self._registry.snapshot.counter < 0 or self._registry.age_seconds() > _STALE_SECONDS:
+            return answers.unavailable("the registry cannot be read")
+        return forwarding.registry(self._registry.snapshot, self._platform.privacy_key.id)
+
     async def _healthz(self, _scope: Any, _headers: Any, _receive: Any) -> Answer:
         return Answer(200, b'{"status":"ok"}\n')
 
@@ -229,27 +284,32 @@ class Collector:
             headers, clock.now_ms(), self._registry.snapshot, self._config.admin_token
         )
 
-    async def _read(self, headers: dict[str, str], receive: Receive) -> bytes | Unreadable:
+    async def _read(
+        self, headers: dict[str, str], receive: Receive, most: int | None = None
+    ) -> bytes | Unreadable:
         return await read_body(
             receive,
             encoding=headers.get("content-encoding", "").lower(),
             length=headers.get("content-length", ""),
-            max_bytes=self._config.max_body_bytes,
+            max_bytes=most or self._config.max_body_bytes,
             deadlines=self._reading,
         )
 
-    async def _judge(self, body: bytes, context: Context) -> Accepted | Answer:
+    async def _judge(
+        self, body: bytes, context: Context, read: decode.Body | None = None
+    ) -> Accepted | Answer:
         """Judge a body; what is unknown is looked up once before it is called so."""
+        read = read or decode.decode(body, max_batch=self._config.max_batch)
         judged_by = self._registry.snapshot
         self._intake.use(judged_by)
-        accepted = self._intake.accept_body(body, context)
+        accepted = self._intake.accept_decoded(read, body, context)
         unknown = {v.schema + v.text for v in accepted.verdicts if v.code in UNKNOWN_CODES}
         if not unknown:
             return accepted
         await self._look_up(unknown)
         if self._registry.snapshot is not judged_by:
             self._intake.use(self._registry.snapshot)
-            return self._intake.accept_body(body, context)
+            return self._intake.accept_decoded(read, body, context)
         if self._registry.age_seconds() > _STALE_SECONDS:
             return answers.unavailable("the registry cannot be read, and the schema is not known")
         return accepted

@@ -16,7 +16,7 @@ OPT_OUT_COOKIE = "eventlogging_opt_out"
 _WANTED = {
     name.encode(): name
     for name in ("user-agent", "origin", "authorization", "cookie", "dnt", "sec-gpc")
-    + ("content-type", "content-length", "content-encoding", "x-request-id")
+    + ("content-type", "content-length", "content-encoding", "x-request-id", "x-csrf-token")
 }
 _NO = frozenset({"", "false", "0", "no"})
 JSON_TYPES = frozenset(

@@ -10,6 +10,10 @@ from collections.abc import Mapping
 EVENTS = "/v1/events"
 TEST_EVENTS = "/v1/_test/events"
 BEACON = "/beacon/event"
+FORWARD = "/v1/forward"
+FORWARD_REGISTRY = "/v1/forward/registry"
+WSAPI_CONTEXT = "/wsapi/session_context"
+WSAPI_DATA = "/wsapi/interaction_data"
 HEALTHZ = "/healthz"
 READYZ = "/readyz"
 
@@ -17,6 +21,10 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     EVENTS: ("POST",),
     TEST_EVENTS: ("GET",),
     BEACON: ("GET", "POST"),
+    FORWARD: ("POST",),
+    FORWARD_REGISTRY: ("GET",),
+    WSAPI_CONTEXT: ("GET",),
+    WSAPI_DATA: ("POST",),
     HEALTHZ: ("GET",),
     READYZ: ("GET",),
 }

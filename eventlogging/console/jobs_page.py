@@ -19,7 +19,7 @@ from eventlogging.jobs import claims
 from eventlogging.jobs.claims import Claim, Run
 from eventlogging.jobs.not_yet import NotYet
 from eventlogging.jobs.runner import perform
-from eventlogging.jobs.table import JOBS, Every, Job, last_day
+from eventlogging.jobs.table import JOBS, Every, Job, Monthly, last_day
 from eventlogging.platform import Platform
 from eventlogging.registry import audit
 
@@ -114,13 +114,15 @@ def _next(job: Job, now_ms: int) -> str:
     if isinstance(job.trigger, Every):
         step = job.trigger.minutes * 60_000
         return clock.iso(now_ms - (now_ms - midnight) % step + step)
+    if isinstance(job.trigger, Monthly):
+        return clock.iso(job.trigger.next_at(now_ms))
     at = midnight + (job.trigger.hour * 60 + job.trigger.minute) * 60_000
     return clock.iso(at if at > now_ms else at + clock.DAY_MS)
 
 
 def _slot(job: Job, now_ms: int) -> str:
     """Return the run that “now” stands for: yesterday's, or that of the last moment due."""
-    if isinstance(job.trigger, Every):
+    if isinstance(job.trigger, Every | Monthly):
         return job.slot(job.trigger.due(now_ms)[-1])
     return job.slot(last_day(now_ms))
 

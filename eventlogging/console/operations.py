@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventlogging.collector import routes
+from eventlogging.console import aggregate_request
 from eventlogging.console.counts import STEPS
 from eventlogging.console.row_request import FORMATS, MAX_LIMIT
 from eventlogging.registry.tokens import SCOPES
+from eventlogging.retention.aggregates.periods import PERIODS
 
 JSON, HTML, PROBLEM = "application/json", "text/html", "Problem"
 Parameter = Mapping[str, Any]
@@ -71,6 +73,10 @@ _TOKEN = {
     401: ("no token, or not a good one", JSON, PROBLEM),
     403: ("the token lacks the scope", JSON, PROBLEM),
 }
+_FORWARDER = {
+    401: ("no token, or not a good one", JSON, "Errors"),
+    403: ("the token lacks the scope", JSON, "Errors"),
+}
 _EVENT_TYPES = (JSON, "text/plain", "application/reports+json")
 
 # By address and method, for the collector; by endpoint and method, for Flask.
@@ -110,6 +116,46 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             **_NO_TEST_KEY,
         },
         body=dict.fromkeys(_EVENT_TYPES, _EVENTS),
+    ),
+    (routes.WSAPI_CONTEXT, "GET"): Operation(
+        "A CSRF token and its cookie", {200: ("the token", JSON, "Object")}
+    ),
+    (routes.WSAPI_DATA, "POST"): Operation(
+        "Send documents of the KPI back end",
+        {
+            200: ("all are on disk, or were rightly left out", JSON, "Object"),
+            400: ("some are refused, the listed ones", JSON, "Refusals"),
+            403: ("the CSRF token is not right", JSON, "Errors"),
+            408: _REFUSED[408],
+            413: _REFUSED[413],
+            415: _REFUSED[415],
+            429: ("nothing was kept; send it again after Retry-After", JSON, "Errors"),
+        },
+        (_header("X-CSRF-Token", "the token, unless the body says it as csrf"),),
+        {JSON: {}},
+    ),
+    (routes.FORWARD, "POST"): Operation(
+        "Hand over batches of a forwarder's log",
+        {
+            200: ("they are on disk", JSON, "Object"),
+            400: ("the body is not made of whole batches", JSON, "Errors"),
+            408: _REFUSED[408],
+            413: ("the body is too large", JSON, "Errors"),
+            415: ("the Content-Encoding is not understood", JSON, "Errors"),
+            503: _REFUSED[503],
+            **_FORWARDER,
+        },
+        (
+            _query("origin", "the forwarder's name and segment"),
+            _query("start", "the position of the first batch", type="integer", minimum=0),
+        ),
+        {"application/octet-stream": {}},
+        scope="forward",
+    ),
+    (routes.FORWARD_REGISTRY, "GET"): Operation(
+        "The registry as collectors need it",
+        {200: ("all that intake judges by", JSON, "Object"), 503: _REFUSED[503], **_FORWARDER},
+        scope="forward",
     ),
     (routes.HEALTHZ, "GET"): Operation(
         "Whether the process lives", {200: ("it does", JSON, "Status")}
@@ -174,6 +220,25 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             ("rows.invalid", "A schema's refused events"),
         )
     },
+    ("aggregates.show", "GET"): Operation(
+        "A schema's aggregates by day, week or month",
+        {
+            200: ("the cells", JSON, "Object"),
+            400: ("a wrong parameter", JSON, PROBLEM),
+            404: ("no such schema is registered, or it declares no such aggregate", JSON, PROBLEM),
+        },
+        (
+            *_TIMES,
+            _query("aggregate", "its name, where the schema declares several"),
+            _query("by", "what to count by instead, separated by commas; (all): by nothing"),
+            _query("per", "the step", type="string", enum=list(PERIODS)),
+            _query("format", "of the answer", type="string", enum=list(aggregate_request.FORMATS)),
+        ),
+    ),
+    ("retention.as_json", "GET"): Operation(
+        "What is kept how long, what was forgotten last, the newest receipt",
+        {200: ("as the page has it", JSON, "Object")},
+    ),
     ("pages.overview", "GET"): Operation(
         "The overview; with ?spec this description",
         {

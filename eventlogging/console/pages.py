@@ -19,12 +19,17 @@ from markupsafe import Markup, escape
 
 from eventlogging import clock
 from eventlogging.console import (
+    aggregate_charts,
+    aggregates,
     alert_pages,
     alert_rules_page,
     charts,
+    client_file,
     draft_pages,
+    erasures_page,
     error_pages,
     explore,
+    extension_pages,
     invitation_page,
     jobs_page,
     lifecycle_page,
@@ -34,6 +39,8 @@ from eventlogging.console import (
     outbox_page,
     people_area,
     report_pages,
+    retention_page,
+    retention_rules_page,
     review_pages,
     rows,
     sampling_page,
@@ -62,20 +69,27 @@ def register(app: Flask, parts: Parts) -> None:
     people_area.register(app, parts)
     app.register_blueprint(_blueprint(parts))
     app.register_blueprint(rows.blueprint(parts))
+    aggregates.register(app, parts)
     live.register(app, parts)
     sampling_page.register(app, parts)
     alert_rules_page.register(app, parts)
+    retention_rules_page.register(app, parts)
+    retention_page.register(app, parts)
+    extension_pages.register(app, parts)
     explore.register(app, parts)
     outbox_page.register(app, parts)
+    erasures_page.register(app, parts)
     jobs_page.register(app, parts)
     report_pages.register(app, parts)
     invitation_page.register(app, parts)
     lifecycle_page.register(app, parts)
     draft_pages.register(app, parts)
     review_pages.register(app, parts)
+    client_file.register(app, parts)
     error_pages.register(app)
     app.add_template_filter(grouped, "grouped")
     app.add_template_filter(_minute, "minute")
+    app.add_template_global(aggregate_charts.figure, "figure")
     app.add_template_filter(_with_code, "with_code")
     app.add_template_global(line_view.share_text, "share_text")
 
@@ -129,7 +143,13 @@ def _schema(parts: Parts, name: str) -> str:
     if known is None:
         abort(404, f"No schema is named {name!r}. The list of schemas shows all there are.")
     page = read_schema_page(parts, known, _compared(known))
-    return render_template("schema.html", page=page, schema=known, percent=charts.percent)
+    return render_template(
+        "schema.html",
+        page=page,
+        schema=known,
+        percent=charts.percent,
+        aggregate_view=aggregate_charts.read_view(parts, known.name, request.args),
+    )
 
 
 def _compared(schema: RegisteredSchema) -> tuple[str, str] | None:

@@ -15,10 +15,13 @@ from eventlogging.console import charts, snapshots, who
 from eventlogging.console.charts import Chart
 from eventlogging.console.line_view import LineView
 from eventlogging.console.parts import Parts
+from eventlogging.jobs.report_duties import going_by
 from eventlogging.reports import stored
 from eventlogging.reports.causes import Sample, SampleKey, read_samples
 from eventlogging.reports.days import end_ms, is_past_day, last_days, moved
+from eventlogging.reports.due import week_after
 from eventlogging.reports.model import KINDS, Report, SchemaDay, most_frequent
+from eventlogging.reports.receipts import read_receipts
 from eventlogging.reports.render import heading
 from eventlogging.reports.stored import Kept
 from eventlogging.reports.table import csv_rows
@@ -166,7 +169,11 @@ def _read(
         report = stored.read(connection, day)
     is_stored = report is not None
     if report is None:
-        report = compute(parts.database, snapshot, parts.config.var / "log", day)
+        report = compute(
+            parts.database, snapshot, parts.config.var / "log", day,
+            going=going_by(parts.database, week_after(day)),
+            receipts=read_receipts(parts.config.var),
+        )  # fmt: skip
     if not samples:
         return report, is_stored, {}
     return report, is_stored, read_samples(parts.database, snapshot, report, _readable(parts))

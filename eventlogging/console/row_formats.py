@@ -87,8 +87,13 @@ def _cell(name: str, kind: Kind | None, value: Any) -> str:
         return "true" if value else "false"
     value = _plain(name, value)
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return harmless(value)
     return repr(value)
+
+
+def harmless(text: str) -> str:
+    """Return a text that no spreadsheet runs as a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -22,6 +22,8 @@ from eventlogging.console.schema_tables import ShownTable, shown_tables
 from eventlogging.console.teaching import curl_line, passing_example, pretty
 from eventlogging.ledger.reading import by_reason
 from eventlogging.registry.model import RegisteredSchema
+from eventlogging.retention import remains
+from eventlogging.retention.policy import read_policies
 from eventlogging.schema import snippets
 from eventlogging.schema.compatibility import Change, compare
 from eventlogging.schema.version import Level
@@ -109,6 +111,7 @@ class SchemaPage:
     alerts: SchemaAlerts | None
     chart: Chart
     difference: Difference | None
+    kept: str  # what remains after how many days
 
 
 def read_schema_page(
@@ -125,6 +128,7 @@ def read_schema_page(
         example = passing_example(connection, schema.name)
         server = parts.database.dialect.version(connection)
         chart = _chart(connection, schema.name)
+        policy = read_policies(connection).of(schema.name)
         alerts = None
         if who.allowed("see_live", schema):
             alerts = alerts_of_schema(connection, schema.name, schema.state)
@@ -152,6 +156,7 @@ def read_schema_page(
         alerts=alerts,
         chart=chart,
         difference=_difference(schema, *compared) if compared else None,
+        kept=remains.in_a_line(policy, remains.leaves(schema)),
     )
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from eventlogging.console.teaching import sql_query
 from eventlogging.registry.model import RegisteredSchema
+from eventlogging.retention.scrub import stripped_name
 from eventlogging.schema.columns import Column
 from eventlogging.schema.walk import tokens_of
 from eventlogging.store.database import Database
@@ -32,7 +33,10 @@ class ShownColumn:
 
 @dataclass(frozen=True)
 class ShownTable:
-    """The table of one major version; `exists` once its first event was stored."""
+    """The table of one major version; `exists` once its first event was stored.
+
+    `stripped` names the table of what remains of older events, None while there is none.
+    """
 
     name: str
     major: int
@@ -41,6 +45,7 @@ class ShownTable:
     left_out: int
     overflow: tuple[str, ...]
     query: str
+    stripped: str | None = None
 
 
 def shown_tables(
@@ -51,6 +56,7 @@ def shown_tables(
     shown = []
     for major in sorted(newest, reverse=True):
         table, plan = newest[major].table, schema.plans[major]
+        stripped = stripped_name(table)
         document = newest[major].document
         columns = [
             _column(database, column, document, schema.privacy)
@@ -65,6 +71,9 @@ def shown_tables(
                 left_out=len(plan.columns) - len(columns),
                 overflow=plan.overflow,
                 query=sql_query(table, plan.columns),
+                stripped=stripped
+                if database.dialect.existing_columns(connection, stripped)
+                else None,
             )
         )
     return shown

@@ -28,6 +28,7 @@ _ITEMS = (
     Item("reviews", "/reviews", "Reviews", "see_reviews"),
     Item("alerts", "/alerts", "Alerts", "see_live"),
     Item("reports", "/reports", "Reports", "see_live"),
+    Item("retention", "/retention", "Retention", "see_schemas"),
     Item("explore", "/explore", "Explore", "read_events"),
     Item("people", "/people", "People", "see_people"),
     Item("jobs", "/jobs", "Jobs", "see_jobs"),

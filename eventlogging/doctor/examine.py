@@ -7,7 +7,16 @@ from collections.abc import Callable, Generator, Iterator
 import sqlalchemy as sa
 
 from eventlogging.config import Config
-from eventlogging.doctor import clocks, databases, folders, loading, mails, segments
+from eventlogging.doctor import (
+    backups,
+    clocks,
+    databases,
+    folders,
+    leavings,
+    loading,
+    mails,
+    segments,
+)
 from eventlogging.doctor.finding import Finding, error
 from eventlogging.errors import EventLoggingError
 from eventlogging.store.database import Database
@@ -23,6 +32,8 @@ _IN_DATA_FOLDER: tuple[Check, ...] = (
     segments.log_folder,
     segments.torn_tails,
     segments.newest_segment,
+    backups.restore,
+    backups.backups,
 )
 _ANYWHERE: tuple[Check, ...] = (
     folders.governance,
@@ -33,6 +44,7 @@ _ANYWHERE: tuple[Check, ...] = (
 _ON_DATABASE: tuple[DatabaseCheck, ...] = (databases.fitting, databases.migrated)
 _ON_TABLES: tuple[DatabaseCheck, ...] = (
     clocks.newest_receipt,
+    leavings.binary_log,
     loading.loader_lag,
     mails.waiting_mails,
 )

@@ -26,7 +26,7 @@ NAMES: dict[str, frozenset[str]] = {
     | {"above_percent", "rearm_below_percent", "window_minutes", "at_least_events"},
     **dict.fromkeys(
         ("default", "silent", "rhythm", "volume", "unexplained", "lag", "stored", "disk",
-         "database", "jobs"),
+         "database", "jobs", "certificate"),
         _COMMON,
     ),
     "several": frozenset({"fact", "lines", "alerts", "actions", "why", "unsubscribe"}),

@@ -19,7 +19,7 @@ _ELSEWHERE = {
     ("alerts_rule", "unexplained"): "alerts/default.toml",
     **{
         ("alerts_rule", rule): "alerts/default.toml"
-        for rule in ("stored", "disk", "database", "jobs")
+        for rule in ("stored", "disk", "database", "jobs", "certificate")
     },
     ("alerts_default", "silent"): "alerts/<Name>.toml",
     ("purge_rule", "cap_days"): "purge/default.toml",
@@ -75,5 +75,7 @@ def _told(kind: str, error: ValidationError) -> Iterator[tuple[KeyPath, str]]:
             if item in seen:
                 yield (*at, index), f"`{dotted(at)}` lists {shown(item)} twice; keep one of them"
             seen.append(item)
+    elif error.validator == "minProperties":
+        yield at, f"`{dotted(at)}` is empty; it should be {right}"
     else:
         yield at, f"`{dotted(at)}` is {shown(error.instance)}; it should be {right}"

@@ -8,7 +8,12 @@ from typing import Any
 
 from eventlogging.governance import metaschema
 from eventlogging.governance.fields import declares, field_names, overlap, subschemas
-from eventlogging.governance.model import DEFAULT_CAP_DAYS, DEFAULT_KEEP_DAYS, pointer_of
+from eventlogging.governance.model import (
+    DEFAULT_CAP_DAYS,
+    DEFAULT_KEEP_DAYS,
+    field_of,
+    pointer_of,
+)
 from eventlogging.governance.problems import did_you_mean
 from eventlogging.governance.syntax import KeyPath, dotted
 
@@ -53,6 +58,7 @@ def own_problems(
     yield from found
     if not found:
         yield from wrong_days(value, default_days(default))
+        yield from wrong_names(value)
         yield from wrong_fields(value, fields)
 
 
@@ -88,7 +94,7 @@ def wrong_names(value: Mapping[str, Any]) -> Iterator[Found]:
 
 def wrong_fields(value: Mapping[str, Any], fields: Fields) -> Iterator[Found]:
     """Yield the named fields that do not exist, that stay private, or that cannot be so used."""
-    seen: dict[str, str] = {}
+    treated = _Treated()
     for at, field, use in _named_fields(value):
         pointer = pointer_of(field)
         where = dotted(at[:-1])
@@ -104,12 +110,33 @@ def wrong_fields(value: Mapping[str, Any], fields: Fields) -> Iterator[Found]:
         if use in _NUMBERS and not _may_be_number(fields, pointer):
             yield at, f"`{where}` names {field!r}, which is not a number; leave it out"
         if use in _TREATMENTS:
-            if pointer in seen:
-                text = (
-                    f"`{where}` names {field!r}, which `scrub.{seen[pointer]}` names too; keep one"
-                )
+            for other, its_use in treated.beside(pointer, use):
+                if pointer == other:
+                    text = f"`{where}` names {field!r}, which `scrub.{its_use}` names too; keep one"
+                else:
+                    text = (
+                        f"`{where}` names {field!r} beside {field_of(other)!r} of "
+                        f"`scrub.{its_use}`, and one holds the other; keep one"
+                    )
                 yield at, text
-            seen.setdefault(pointer, use)
+
+
+class _Treated:
+    """The fields that `scrub` named so far, to be found by what they hold and what holds them."""
+
+    def __init__(self) -> None:
+        self._named: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._above: dict[tuple[str, ...], tuple[str, str]] = {}
+
+    def beside(self, pointer: str, use: str) -> list[tuple[str, str]]:
+        """Return (pointer, use) of a field that is this one, holds it or lies in it; note it."""
+        steps = tuple("*" if step.isdecimal() else step for step in pointer.split("/"))
+        near = [self._named.get(steps[:n]) for n in range(1, len(steps) + 1)]
+        found = [one for one in (*near, self._above.get(steps)) if one is not None]
+        self._named.setdefault(steps, (pointer, use))
+        for n in range(1, len(steps)):
+            self._above.setdefault(steps[:n], (pointer, use))
+        return [one for one in found if overlap(one[0], pointer)][:1]
 
 
 def _wrong_privacy(at: KeyPath, field: str, use: str, fields: Fields) -> Iterator[Found]:

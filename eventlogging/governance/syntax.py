@@ -195,6 +195,8 @@ def toml_line(text: str, at: KeyPath, value: Any = None) -> int:
             best, start = headers[0] + 1, headers[0] + 1
         elif isinstance(part, str):
             line = _key_line(lines, part, start)
+            if line is None and any(_headers(lines, at[:n]) for n in range(depth + 2, len(at) + 1)):
+                continue  # as `scrub` of a table [scrub.bucket]
             if line is None:
                 return best
             best, start = line + 1, line

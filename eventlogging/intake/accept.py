@@ -71,6 +71,10 @@ class Intake:
     def accept_body(self, body: bytes, context: Context) -> Accepted:
         """Judge every event of a body; each has its own verdict."""
         decoded = decode.decode(body, max_batch=self._config.max_batch)
+        return self.accept_decoded(decoded, body, context)
+
+    def accept_decoded(self, decoded: decode.Body, body: bytes, context: Context) -> Accepted:
+        """Judge every event of a body that was read already."""
         if decoded.code:
             return self.refuse_body(decoded.code, body, context, is_batch=decoded.is_batch)
         if decoded.parcel is not None and decoded.parcel.get("consent") is False:
@@ -164,7 +168,7 @@ class Intake:
             problems = ready.gate.problems(payload, ready.schema.privacy)
             case = Case(event, envelope, ready.schema, ready.version, context, index)
             return self._refusals.refuse(case, explain.code(problems), problems)
-        dt = _trusted_time(envelope.dt, context.received, ready.back)
+        dt = trusted_time(envelope.dt, context.received, ready.back)
         line = lines.valid(
             schema=ready.name,
             version=ready.number,
@@ -204,7 +208,7 @@ def _sampled(ready: Ready, envelope: Envelope, id: str) -> bool:
     return in_sample(id, ready.sampling_rate / envelope.sample_rate)
 
 
-def _trusted_time(dt: int | None, received: int, back: int) -> int:
+def trusted_time(dt: int | None, received: int, back: int) -> int:
     """Return the client's time where it is plausible, else the time of receipt."""
     if dt is None or not received - back <= dt <= received + clock.DAY_MS:
         return received

@@ -14,13 +14,18 @@ from eventlogging.ledger.sentence import sentence
 from eventlogging.platform import Platform
 from eventlogging.reports import stored
 from eventlogging.reports.days import end_ms, last_days, moved, next_day
+from eventlogging.reports.due import Going, week_after
 from eventlogging.reports.loaded import not_loaded
 from eventlogging.reports.model import Report
+from eventlogging.reports.receipts import read_receipts
 from eventlogging.reports.send import Sender, send_daily, send_weekly
 from eventlogging.reports.validity import compute
 from eventlogging.reports.weekly import digest
 from eventlogging.reports.words import counted
+from eventlogging.retention.policy import read_policies
+from eventlogging.retention.standing import going_until, read_standing
 from eventlogging.review import roster
+from eventlogging.store.database import Database
 from eventlogging.store.fixed import ledger
 
 PATIENCE_MS = 6 * 3_600_000  # after a day's end; then its report goes out as things stand
@@ -76,7 +81,19 @@ def _anything(platform: Platform, day: str) -> bool:
 
 def _compute(platform: Platform, day: str) -> Report:
     platform.registry.refresh()
-    return compute(platform.database, platform.registry.snapshot, platform.log_folder, day)
+    return compute(
+        platform.database, platform.registry.snapshot, platform.log_folder, day,
+        going=going_by(platform.database, week_after(day)),
+        receipts=read_receipts(platform.config.var),
+    )  # fmt: skip
+
+
+def going_by(database: Database, last: str) -> list[Going]:
+    """Return what retention deletes or strips up to a day, as the notices to owners say it."""
+    with database.read() as connection:
+        policies = read_policies(connection)
+        stands = read_standing(connection, policies, clock.day(clock.now_ms()))
+    return [Going(one.schema, one.rows, one.on) for one in going_until(stands, last)]
 
 
 def _sender(platform: Platform) -> Sender:

@@ -25,7 +25,7 @@ from eventlogging.jobs import claims
 from eventlogging.jobs.claims import Claim
 from eventlogging.jobs.duties import Result
 from eventlogging.jobs.not_yet import NotYet
-from eventlogging.jobs.table import JOBS, Every, Job
+from eventlogging.jobs.table import JOBS, Every, Job, Monthly
 from eventlogging.platform import Platform
 
 LOOK_SECONDS = 120
@@ -58,6 +58,12 @@ def run(platform: Platform, stopped: threading.Event, jobs: Sequence[Job] = JOBS
 def _wakes_at(job: Job) -> CronTrigger:
     if isinstance(job.trigger, Every):
         return CronTrigger(second=_AFTER_THE_MINUTE, timezone=UTC)  # whether it is due, `due` says
+    if isinstance(job.trigger, Monthly):
+        months = ",".join(map(str, job.trigger.months))
+        return CronTrigger(
+            month=months, day=job.trigger.day, hour=job.trigger.hour, minute=job.trigger.minute,
+            timezone=UTC,
+        )  # fmt: skip
     return CronTrigger(hour=job.trigger.hour, minute=job.trigger.minute, timezone=UTC)
 
 

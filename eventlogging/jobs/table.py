@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import month_name
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -9,7 +10,19 @@ from hashlib import sha256
 from socket import gethostname
 
 from eventlogging import clock
-from eventlogging.jobs import alert_duties, duties, report_duties, review_duties
+from eventlogging.jobs import (
+    aggregate_duties,
+    alert_duties,
+    backup_duties,
+    duties,
+    erasure_duties,
+    log_duties,
+    notice_duties,
+    report_duties,
+    retention_duties,
+    review_duties,
+    verify_duties,
+)
 from eventlogging.jobs.duties import Result
 from eventlogging.platform import Platform
 
@@ -48,6 +61,51 @@ class Daily:
 
 
 @dataclass(frozen=True, slots=True)
+class Monthly:
+    """On a day of some months (1 to 12), at a time of the day (UTC), for that day.
+
+    `day` is 1 to 28, which every month has. What was missed is made good once.
+    """
+
+    months: tuple[int, ...]
+    day: int
+    hour: int
+    minute: int
+
+    def due(self, now_ms: int) -> list[str]:
+        """Return the last day that it was due on."""
+        today = date.fromisoformat(clock.day(now_ms))
+        days = [
+            date(year, month, self.day).isoformat()
+            for year in (today.year, today.year - 1)
+            for month in sorted(self.months, reverse=True)
+        ]
+        return [next(day for day in days if self.due_at(day) <= now_ms)]
+
+    def next_at(self, now_ms: int) -> int:
+        """Return when it is due next, in milliseconds."""
+        year = date.fromisoformat(clock.day(now_ms)).year
+        times = [
+            self.due_at(date(one, month, self.day).isoformat())
+            for one in (year, year + 1)
+            for month in sorted(self.months)
+        ]
+        return next(at for at in times if at > now_ms)
+
+    def due_at(self, day: str) -> int:
+        """Return when the run for a day is due, in milliseconds."""
+        midnight = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() * 1000
+        return round(midnight) + (self.hour * 60 + self.minute) * 60_000
+
+    def __str__(self) -> str:
+        at = f"{self.hour:02}:{self.minute:02} UTC"
+        if len(self.months) == len(month_name) - 1:
+            return f"each month on day {self.day} at {at}"
+        names = " and ".join(month_name[month] for month in sorted(self.months))
+        return f"on day {self.day} of {names} at {at}"
+
+
+@dataclass(frozen=True, slots=True)
 class Every:
     """Again and again, every so many minutes (counted from midnight, UTC), for that moment.
 
@@ -76,7 +134,7 @@ class Job:
     """
 
     name: str
-    trigger: Daily | Every
+    trigger: Daily | Monthly | Every
     duty: Duty
     on_each_host: bool = False  # what it works on lies on a host's own disk
 
@@ -107,7 +165,7 @@ def watched(now_ms: int) -> list[tuple[str, str, int]]:
     """
     found = []
     for job in JOBS:
-        if isinstance(job.trigger, Daily):
+        if isinstance(job.trigger, Daily | Monthly):
             day = job.trigger.due(now_ms)[-1]
             found.append((job.name, job.slot(day), job.trigger.due_at(day)))
         elif job.name != alert_duties.ALERTS:  # who watches cannot see itself
@@ -117,11 +175,21 @@ def watched(now_ms: int) -> list[tuple[str, str, int]]:
 
 JOBS: tuple[Job, ...] = (
     Job("ledger-proof", Daily(0, 30), duties.prove_ledger),
-    Job("retire-log", Daily(1, 0), duties.retire_log, on_each_host=True),
+    Job("aggregates", Daily(1, 30), aggregate_duties.compute_aggregates),
+    Job("retention", Daily(2, 0), retention_duties.forget_events),
+    Job("retire-log", Daily(1, 0), log_duties.retire_log, on_each_host=True),
     Job("forget-ids", Daily(1, 10), duties.forget_ids),
     Job("daily-report", Daily(0, 20, catch_up=7), report_duties.report_day),
     Job("weekly-digest", Daily(6, 0, catch_up=7), report_duties.digest_week),
     Job("reviews", Daily(7, 0), review_duties.look_after_reviews),
+    Job("backup", Daily(3, 0), backup_duties.back_up),
+    Job("backup-check", Monthly(tuple(range(1, 13)), 1, 5, 30), backup_duties.check_backups,
+        on_each_host=True),
+    Job("restore-drill", Monthly((1, 7), 2, 5, 30), backup_duties.practise, on_each_host=True),
+    Job("retention-notices", Daily(7, 10), notice_duties.tell_owners),
+    Job("erasures", Every(10), erasure_duties.carry_out_erasures, on_each_host=True),
+    Job("retention-verify", Daily(4, 0), verify_duties.verify_retention, on_each_host=True),
+    Job("opt-out-canary", Daily(5, 0), verify_duties.fly_canary, on_each_host=True),
     Job("alerts", Every(1), look_at_alerts),
     Job("alerts-host", Every(1), alert_duties.look_at_host, on_each_host=True),
     Job("webhooks", Every(1), alert_duties.call_webhooks),

@@ -16,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from eventlogging.errors import StoreUnavailable, TableTrouble
-from eventlogging.loader import books
+from eventlogging.loader import books, forwarded
 from eventlogging.loader.ahead import ReadAhead
 from eventlogging.loader.books import Overtaken, ParkedLines
 from eventlogging.loader.ensure import TableKeeper
@@ -31,7 +31,8 @@ from eventlogging.loader.prepare import (
 )
 from eventlogging.loader.trials import drop_old, store_trials
 from eventlogging.loader.trouble import Troubles
-from eventlogging.log import reader
+from eventlogging.log import blank, reader
+from eventlogging.log.forwarded import Marker
 from eventlogging.log.segment import Batch
 from eventlogging.registry.snapshot import RegistryCache
 from eventlogging.store.database import Database
@@ -94,6 +95,7 @@ class Loader:
         if self._registry.age_seconds() > _REGISTRY_SECONDS:
             self._read_registry()
         if self._positions is None:
+            self._finish_blanking()
             self._positions = books.checkpoints(self._database)
         segments = reader.segments(self._folder)
         loaded = self._retry_parked(segments)
@@ -109,6 +111,13 @@ class Loader:
             except OSError as error:  # of this segment alone; the others go on
                 self._note_unreadable(segment, error)
         return loaded
+
+    def _finish_blanking(self) -> None:
+        """Before anything is read: a crash may have left lines half blanked."""
+        try:
+            blank.recover(self._folder)
+        except OSError as error:
+            _logger.error("an interrupted blanking of the log cannot be finished: %s", error)
 
     def _drop_old_trials(self) -> None:
         if time.monotonic() < self._next_drop:
@@ -143,6 +152,7 @@ class Loader:
             self._positions.update(books.checkpoints(self._database))
             position = self._positions[segment][0]
         load = self._ahead.load(segment, position, self._preparer)
+        sorted_out = forwarded.sort_out(self._database, segment, load.lines)
         if not load.batches:
             if load.finished:
                 with self._database.write() as connection:
@@ -150,9 +160,9 @@ class Loader:
                 self._positions[segment] = (position, True)
             return 0
         prepared = load.prepared
-        if _holds_unknown(prepared):
-            prepared = self._prepare(load.lines)
-        self._store(segment, position, load.end, load.batches, prepared)
+        if sorted_out.left_out or _holds_unknown(prepared):
+            prepared = self._prepare(sorted_out.lines)
+        self._store(segment, position, load.end, load.batches, prepared, sorted_out.new)
         self._positions[segment] = (load.end, False)
         return len(load.lines)
 
@@ -165,8 +175,9 @@ class Loader:
         return prepared
 
     def _store(
-        self, segment: str, start: int, end: int, batches: Sequence[Batch], prepared: Prepared
-    ) -> None:
+        self, segment: str, start: int, end: int, batches: Sequence[Batch], prepared: Prepared,
+        new: Sequence[Marker],
+    ) -> None:  # fmt: skip
         """Store a piece; tables in trouble are parked, and the piece is tried without them."""
         waiting = {
             name: "waits with earlier lines"
@@ -178,7 +189,7 @@ class Loader:
                 for name, rows in prepared.tables.items():
                     if name not in waiting:
                         self._ensure(rows)
-                self._transact(segment, start, end, batches, prepared, waiting)
+                self._transact(segment, start, end, batches, prepared, waiting, new)
                 break
             except TableTrouble as trouble:
                 for name in self._blame(trouble, prepared.tables):
@@ -216,12 +227,16 @@ class Loader:
         batches: Sequence[Batch],
         prepared: Prepared,
         waiting: Mapping[str, str],
+        new: Sequence[Marker],
     ) -> None:
         counts: Counter[LedgerKey] = Counter(prepared.counted)
         for batch in batches:
             counts.update(books.sent_counts(batch.sent))
+        for marker in new:
+            counts.update(books.sent_counts(marker.sent))
         with self._database.write() as connection:
             books.move_checkpoint(connection, segment, start, end)
+            forwarded.book(self._database, connection, segment, new)
             books.write_reports(self._database, connection, prepared.reports)
             for name, reason in waiting.items():
                 rows = prepared.tables[name]
@@ -274,6 +289,7 @@ class Loader:
     def _store_parked(self, parked: ParkedLines) -> int:
         try:
             lines = reader.read_lines(self._folder, parked.segment, parked.start, parked.end)
+            lines = list(forwarded.sort_out(self._database, parked.segment, lines).lines)
         except OSError as error:
             self._note_unreadable(parked.segment, error)
             return 0

@@ -26,7 +26,10 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "edit_any_draft": frozenset({"owner", "admin"}),
     "change_settings": frozenset({"owner", "admin"}),  # sampling, deprecation
     "decide": frozenset({"reviewer", "admin"}),  # approve or return; never one's own
+    "ask_extension": frozenset({"owner", "admin"}),  # have events kept longer for a while
+    "hold": frozenset({"admin"}),  # keep all of a schema on legal grounds, and end that
     "see_audit": frozenset({"reviewer", "analyst", "admin"}),
+    "erase_people": frozenset({"admin"}),  # find, export and erase one person
     "see_outbox": frozenset({"admin"}),  # mails hold sign-in links
     "manage_people": frozenset({"admin"}),
     "manage_tokens": frozenset({"admin"}),

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from eventlogging.ledger.sentence import grouped
-from eventlogging.registry.model import Snapshot
 from eventlogging.reports.days import moved, next_day
 from eventlogging.reports.model import Due
 from eventlogging.reports.words import plain
-from eventlogging.store.fixed import proposal, table_day, token
+from eventlogging.store.fixed import proposal, token
 
 _AHEAD_DAYS = 7
 _MOST = 50  # of each kind
 
 
-def read_due(connection: sa.Connection, snapshot: Snapshot, day: str) -> tuple[Due, ...]:
-    """Return what is due in the week after a day, reviews first."""
+@dataclass(frozen=True)
+class Going:
+    """Stored events of a schema that go by their rule, the first of them on the day `on`."""
+
+    schema: str
+    rows: int
+    on: str
+
+
+def read_due(connection: sa.Connection, going: Iterable[Going], day: str) -> tuple[Due, ...]:
+    """Return what is due in the week after a day, reviews first; of `going`, what goes by then."""
     return (
         *_reviews(connection),
-        *_retention(connection, snapshot, day),
+        *_retention(going, day),
         *_tokens(connection, day),
     )
 
@@ -41,31 +50,18 @@ def _reviews(connection: sa.Connection) -> Iterator[Due]:
         yield Due("review", row.schema, f"{name} waits for its review since {since}; {turn}")
 
 
-def _retention(connection: sa.Connection, snapshot: Snapshot, day: str) -> Iterator[Due]:
+def _retention(going: Iterable[Going], day: str) -> Iterator[Due]:
     """Yield the schemas of which events come to the end of their keeping within the week."""
-    tables = {
-        version.table: schema
-        for schema in snapshot.schemas.values()
-        for version in schema.versions.values()
-    }
-    c = table_day.c
-    rows: dict[str, int] = {}
-    newest = moved(day, _AHEAD_DAYS - min((s.keep_days for s in tables.values()), default=0))
-    query = sa.select(c.table_name, c.day, c.rows_in - c.rows_out).where(c.day <= newest)
-    for table, held, number in connection.execute(query):
-        schema = tables.get(table)
-        if schema is not None and number > 0:
-            last = moved(day, _AHEAD_DAYS - schema.keep_days)
-            if held <= last:
-                rows[schema.name] = rows.get(schema.name, 0) + int(number)
-    for name in sorted(rows)[:_MOST]:
-        keep = snapshot.schemas[name].keep_days
-        until = moved(day, _AHEAD_DAYS)
-        text = (
-            f"{name}: {grouped(rows[name])} stored events are {keep} days old by {until}, as long "
-            "as its rule keeps them"
-        )
-        yield Due("retention", name, text)
+    due = sorted((one for one in going if one.on <= week_after(day)), key=lambda one: one.schema)
+    for one in due[:_MOST]:
+        first = f"the first on {one.on}" if one.on > next_day(day) else "at the next pass"
+        text = f"{one.schema}: {grouped(one.rows)} stored events go by their rule, {first}"
+        yield Due("retention", one.schema, text)
+
+
+def week_after(day: str) -> str:
+    """Return the last day of the week that a day's report looks ahead."""
+    return moved(day, _AHEAD_DAYS)
 
 
 def _tokens(connection: sa.Connection, day: str) -> Iterator[Due]:

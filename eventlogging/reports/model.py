@@ -13,6 +13,7 @@ from typing import Any
 
 from eventlogging.event import UNKNOWN
 from eventlogging.ledger.reading import OUTCOMES, PENDING, LineOfTruth, total
+from eventlogging.ledger.sentence import grouped
 
 KINDS = (*OUTCOMES, PENDING)  # in the order of the line of truth
 _ALL = "all"
@@ -84,6 +85,27 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Receipts:
+    """How many receipts of what was forgotten there are, and the digest of the newest.
+
+    With it in many mailboxes, nobody changes a receipt unseen. `trouble`: why they cannot be read.
+    """
+
+    number: int = 0
+    digest: str = ""
+    trouble: str = ""
+
+    @property
+    def words(self) -> str:
+        """The line that says so; empty where there are none."""
+        if self.trouble:
+            return f"Receipts cannot be trusted: {self.trouble}"
+        if not self.number:
+            return ""
+        return f"Receipts: {grouped(self.number)}, newest digest {self.digest}"
+
+
+@dataclass(frozen=True)
 class Report:
     """A UTC day of receipt. `schemas` are all that are registered or had events, the most first.
 
@@ -103,6 +125,7 @@ class Report:
     waiting: Waiting
     due: tuple[Due, ...]
     left_out: int = 0  # schemas whose causes nobody counted, for there were too many
+    receipts: Receipts = Receipts()
 
     @property
     def active(self) -> tuple[SchemaDay, ...]:
@@ -179,6 +202,7 @@ def from_dict(body: Mapping[str, Any]) -> Report:
             "silent": tuple(body["silent"]),
             "waiting": Waiting(**body["waiting"]),
             "due": tuple(Due(**one) for one in body["due"]),
+            "receipts": Receipts(**body.get("receipts", {})),
         }
     )
 

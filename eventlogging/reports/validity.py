@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from eventlogging.registry.model import Snapshot
 from eventlogging.registry.snapshot import schemas_in_force
 from eventlogging.reports import causes
 from eventlogging.reports.days import last_days, moved, next_day
-from eventlogging.reports.due import read_due
+from eventlogging.reports.due import Going, read_due
 from eventlogging.reports.loaded import not_loaded
 from eventlogging.reports.model import (
     KINDS,
+    Receipts,
     Report,
     SchemaDay,
     Waiting,
@@ -32,11 +33,17 @@ from eventlogging.store.fixed import ledger
 DAYS = 14  # that the chart shows
 _MOST_ROWS = 200_000  # invalid events that are looked at for their causes, all schemas together
 
+_NONE = Receipts()
 _Counts = dict[str, dict[str, dict[str, int]]]  # schema → day → outcome (or sent …) → count
 
 
-def compute(database: Database, snapshot: Snapshot, folder: Path, day: str) -> Report:
+def compute(
+    database: Database, snapshot: Snapshot, folder: Path, day: str, *,
+    going: Iterable[Going] = (), receipts: Receipts = _NONE,
+) -> Report:  # fmt: skip
     """Return the report of a day as things stand now; `folder` is where the log lies.
+
+    `going` are events that retention will delete or strip, `receipts` say what it did.
 
     It is complete where the day is over and everything received on it is loaded. Raises
     StoreUnavailable, and OSError where the log cannot be read.
@@ -46,7 +53,7 @@ def compute(database: Database, snapshot: Snapshot, folder: Path, day: str) -> R
     with database.read() as connection:
         counts = _read_counts(connection, days[0], next_day(day))
         new = _new(connection, counts, day)
-        due = read_due(connection, snapshot, day)
+        due = read_due(connection, going, day)
         lag = read_lag(connection, folder)
     schemas = [
         _schema_day(snapshot, name, counts.get(name, {}), days)
@@ -66,6 +73,7 @@ def compute(database: Database, snapshot: Snapshot, folder: Path, day: str) -> R
         waiting=Waiting(lag.bytes, lag.age_seconds, lag.parked_lines),
         due=due,
         left_out=sum(one.line.invalid > 0 and one.name not in counted for one in schemas),
+        receipts=receipts,
     )
 
 

@@ -5,7 +5,8 @@ SQL of our own quotes names with backticks, which SQLite understands as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
@@ -40,6 +41,9 @@ CAPSULE_COLUMNS: tuple[tuple[str, str], ...] = (
     ("client", "text64"),
 )
 CAPSULE_REQUIRED = frozenset({"dt", "id", "received", "version", "sample_rate"})
+# Those that a table of stripped events has whatever else remains, and how its name ends.
+SCRUBBED_REQUIRED = CAPSULE_REQUIRED - {"received"}
+SCRUBBED = "_scrubbed"
 
 # The columns of a table of invalid events.
 INVALID_COLUMNS: tuple[tuple[str, str], ...] = (
@@ -61,6 +65,22 @@ INVALID_COLUMNS: tuple[tuple[str, str], ...] = (
     ("raw", "long"),  # the event as JSON, or as much of the body as can be kept
 )
 INVALID_KEY = ("received", "segment", "offset", "index")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a table that can be dropped at once: all rows before the day `until`.
+
+    Those before the day `since` lie in the stretch before it; None: there is none before it.
+    """
+
+    name: str
+    since: str | None
+    until: str
+
+    def holds(self, day: str) -> bool:
+        """Whether rows of a day lie in it."""
+        return (self.since is None or self.since <= day) and day < self.until
 
 
 class Dialect(Protocol):
@@ -104,6 +124,39 @@ class Dialect(Protocol):
     def days_ddl(self, connection: sa.Connection, table: str, days: Iterable[str]) -> list[str]:
         """Return statements that make room for these days; none where days need no room."""
 
+    def stretches(self, connection: sa.Connection, table: str) -> list[Stretch]:
+        """Return the parts that can be dropped, the oldest first; none where rows are deleted.
+
+        Never the newest of all, for a table cannot be without any.
+        """
+
+    def drop_stretch(
+        self, connection: sa.Connection, table: str, stretch: Stretch, may: Callable[[], bool]
+    ) -> bool:
+        """Drop a part of a table where `may` still says so once nobody writes into the table.
+
+        `may` can read this table alone on this connection. Returns whether the part is gone,
+        which it also is where somebody else was faster.
+        """
+
+    def delete_some(
+        self,
+        connection: sa.Connection,
+        table: str,
+        key: Sequence[str],
+        span: tuple[str, str],
+        most: int,
+        only: Mapping[str, int] | None = None,
+    ) -> int:
+        """Delete up to `most` rows, the oldest first, and return how many there were.
+
+        Those whose first key column lies in `span` (from, to before), and whose columns have
+        the values that `only` says.
+        """
+
+    def tidy(self, connection: sa.Connection) -> None:
+        """Let go of what deleted rows left behind, outside of any transaction."""
+
     def insert_new(
         self,
         connection: sa.Connection,
@@ -132,3 +185,25 @@ class Dialect(Protocol):
 
     def trouble(self, error: BaseException) -> Trouble:
         """Say what an error of the driver is about: the row's data, the table, the server …"""
+
+    def scrubbed_table_ddl(
+        self,
+        table: str,
+        present: Mapping[str, str],
+        capsule: Sequence[str],
+        columns: Sequence[Column],
+        day: str,
+    ) -> list[str]:
+        """Return statements that create a table of stripped events, or add what it lacks.
+
+        `present` is what `existing_columns` says of it, `capsule` names the columns around the
+        payload that remain beside SCRUBBED_REQUIRED.
+        """
+
+    def drop_columns_ddl(self, table: str, names: Sequence[str]) -> list[str]:
+        """Return statements after which neither these columns nor their values are there."""
+
+
+def scrubbed_capsule(capsule: Sequence[str]) -> list[tuple[str, str]]:
+    """Return name and abstract type of the capsule's columns in a table of stripped events."""
+    return [(n, kind) for n, kind in CAPSULE_COLUMNS if n in SCRUBBED_REQUIRED or n in capsule]

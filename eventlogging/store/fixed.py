@@ -443,6 +443,8 @@ forwarded = sa.Table(
     metadata,
     sa.Column("origin", sa.String(191), primary_key=True),  # forwarder and segment
     sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("segment", sa.String(100), nullable=False),  # of ours, and where in it it stands
+    sa.Column("offset", sa.BigInteger, nullable=False),
     sa.Column("added", sa.String(10), nullable=False, index=True),  # day
 )
 

@@ -50,6 +50,12 @@ def is_current(database: Database) -> bool:
     return present == script.get_current_head()
 
 
+def revision(database: Database) -> str:
+    """Return the migration that the database has come to; empty where there was none yet."""
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
 def server_version(database: Database) -> str:
     """Return what the server says it is."""
     with database.read() as connection:

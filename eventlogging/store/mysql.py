@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,8 +19,10 @@ from eventlogging.store.dialect import (
     CAPSULE_REQUIRED,
     INVALID_COLUMNS,
     INVALID_KEY,
+    Stretch,
     Trouble,
     quoted,
+    scrubbed_capsule,
 )
 
 _TYPES = {
@@ -43,6 +45,7 @@ _ABSTRACT = {
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
 _WORTH_A_FILE = 100  # rows from which on LOAD DATA is the faster road
 _STATEMENT_BYTES = 1_000_000  # well below the least max_allowed_packet in use, 4 MB
+_LOCK_WAIT, _SHORT_LOCK_WAIT = 5, 2  # seconds that DDL waits for whoever uses a table
 _WIDEST_GAP_DAYS = 40  # days without events that still get a partition each
 
 # Server error numbers, https://mariadb.com/kb/en/mariadb-error-codes/
@@ -53,6 +56,8 @@ _SERVER = frozenset(
     {1021, 1040, 1041, 1044, 1045, 1049, 1053, 1152, 1158, 1159, 1160, 1161, 1203, 1213, 1226, 1290}
     | {1927, 2002, 2003, 2006, 2013, 2055, 1792, 1836, 3024, 1317, 1969, 1180, 1047}
 )
+# A login without LOCK TABLES: what is written in the instant before a drop is not seen then.
+_NO_RIGHT = frozenset({1044, 1142, 1227})
 
 
 class MySQL:
@@ -89,7 +94,8 @@ class MySQL:
             self._collation = "utf8mb4_nopad_bin" if mariadb else "utf8mb4_0900_bin"
             cursor.execute(
                 f"SET NAMES utf8mb4 COLLATE {self._collation}, SESSION sql_mode = '{_SQL_MODE}', "
-                "time_zone = '+00:00', lock_wait_timeout = 5, innodb_lock_wait_timeout = 10"
+                f"time_zone = '+00:00', lock_wait_timeout = {_LOCK_WAIT}, "
+                "innodb_lock_wait_timeout = 10"
             )
 
     def begin(self, connection: sa.Connection, *, write: bool) -> None:
@@ -182,15 +188,64 @@ class MySQL:
         return [f"ALTER TABLE {quoted(table)} ADD PARTITION ({parts})"]
 
     def _last_bound(self, connection: sa.Connection, table: str) -> date | None:
-        rows = connection.execute(
+        bounds = _bounds(connection, table)
+        return date.fromisoformat(bounds[-1][1]) if bounds else None
+
+    def stretches(self, connection: sa.Connection, table: str) -> list[Stretch]:
+        bounds = _bounds(connection, table)
+        before = [None, *(bound for _, bound in bounds)]
+        return [
+            Stretch(name, since, until)
+            for (name, until), since in zip(bounds[:-1], before, strict=False)
+        ]
+
+    def drop_stretch(
+        self, connection: sa.Connection, table: str, stretch: Stretch, may: Callable[[], bool]
+    ) -> bool:
+        # Locked, so that what `may` saw is all there is: transactions that wrote here are over.
+        # Not waited for as long as usual, for whoever loads waits behind us.
+        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {_SHORT_LOCK_WAIT}")
+        try:
+            connection.exec_driver_sql(f"LOCK TABLES {quoted(table)} WRITE")
+        except sa.exc.OperationalError as error:
+            if error.orig is None or error.orig.args[0] not in _NO_RIGHT:
+                raise
+        finally:
+            connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {_LOCK_WAIT}")
+        try:
+            if stretch.name not in (one.name for one in self.stretches(connection, table)):
+                return True
+            if not may():
+                return False
+            connection.exec_driver_sql(
+                f"ALTER TABLE {quoted(table)} DROP PARTITION {quoted(stretch.name)}"
+            )
+            return True
+        finally:
+            connection.exec_driver_sql("UNLOCK TABLES")
+
+    def delete_some(
+        self,
+        connection: sa.Connection,
+        table: str,
+        key: Sequence[str],
+        span: tuple[str, str],
+        most: int,
+        only: Mapping[str, int] | None = None,
+    ) -> int:
+        time, order = quoted(key[0]), ", ".join(map(quoted, key))
+        also = "".join(f" AND {quoted(name)} = {value:d}" for name, value in (only or {}).items())
+        result = connection.execute(
             sa.text(
-                "SELECT partition_description FROM information_schema.partitions "
-                "WHERE table_schema = DATABASE() AND table_name = :table "
-                "AND partition_name IS NOT NULL"
+                f"DELETE FROM {quoted(table)} WHERE {time} >= :since AND {time} < :until{also} "
+                f"ORDER BY {order} LIMIT {most:d}"
             ),
-            {"table": table},
+            {"since": span[0], "until": span[1]},
         )
-        return max((date.fromisoformat(row[0].strip("'")[:10]) for row in rows), default=None)
+        return int(result.rowcount)
+
+    def tidy(self, connection: sa.Connection) -> None:
+        """Nothing to do: InnoDB's own purge threads let go of deleted rows."""
 
     def insert_new(
         self,
@@ -259,6 +314,29 @@ class MySQL:
         lost = 2000 <= number < 3000 or number == 0
         return "server" if lost or number in _SERVER else "other"
 
+    def scrubbed_table_ddl(
+        self,
+        table: str,
+        present: Mapping[str, str],
+        capsule: Sequence[str],
+        columns: Sequence[Column],
+        day: str,
+    ) -> list[str]:
+        around = [(n, _capsule_line(n, kind)) for n, kind in scrubbed_capsule(capsule)]
+        if present:
+            missing = [f"ADD COLUMN {line}" for name, line in around if name not in present]
+            added = [f"ALTER TABLE {quoted(table)} {', '.join(missing)}"] if missing else []
+            return [*added, *self.alter_ddl(table, present, columns)]
+        lines = [line for _, line in around]
+        lines += [f"{quoted(c.name)} {self.column_type(c)}" for c in columns]
+        lines += ["`event_more` LONGTEXT", "PRIMARY KEY (`dt`, `id`)"]
+        return [self._create(table, lines, "dt", day)]
+
+    def drop_columns_ddl(self, table: str, names: Sequence[str]) -> list[str]:
+        # FORCE writes the table anew: an instant drop would leave the values on the disk.
+        drops = ", ".join(f"DROP COLUMN {quoted(name)}" for name in names)
+        return [f"ALTER TABLE {quoted(table)} {drops}, FORCE"] if names else []
+
 
 def _count_changed_rows(
     _dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]
@@ -313,6 +391,19 @@ def _literal(value: Any) -> str:
     if type(value) is str:
         return f"'{escape_string(value)}'"
     return orjson.dumps(value).decode()
+
+
+def _bounds(connection: sa.Connection, table: str) -> list[tuple[str, str]]:
+    """Return the partitions of a table with the day before which each one's rows lie, in order."""
+    rows = connection.execute(
+        sa.text(
+            "SELECT partition_name, partition_description FROM information_schema.partitions "
+            "WHERE table_schema = DATABASE() AND table_name = :table "
+            "AND partition_name IS NOT NULL ORDER BY partition_ordinal_position"
+        ),
+        {"table": table},
+    )
+    return [(row[0], row[1].strip("'")[:10]) for row in rows]
 
 
 def _partitions(bound: date, wanted: date) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from eventlogging.store.dialect import (
     CAPSULE_REQUIRED,
     INVALID_COLUMNS,
     INVALID_KEY,
+    Stretch,
     Trouble,
     quoted,
+    scrubbed_capsule,
 )
 
 _TYPES = {
@@ -114,6 +116,44 @@ class SQLite:
     def days_ddl(self, connection: sa.Connection, table: str, days: Iterable[str]) -> list[str]:
         return []
 
+    def stretches(self, connection: sa.Connection, table: str) -> list[Stretch]:
+        return []
+
+    def drop_stretch(
+        self, connection: sa.Connection, table: str, stretch: Stretch, may: Callable[[], bool]
+    ) -> bool:
+        raise NotImplementedError("a table of SQLite has no parts")
+
+    def delete_some(
+        self,
+        connection: sa.Connection,
+        table: str,
+        key: Sequence[str],
+        span: tuple[str, str],
+        most: int,
+        only: Mapping[str, int] | None = None,
+    ) -> int:
+        time, names = quoted(key[0]), ", ".join(map(quoted, key))
+        also = "".join(f" AND {quoted(name)} = {value:d}" for name, value in (only or {}).items())
+        result = connection.execute(
+            sa.text(
+                f"DELETE FROM {quoted(table)} WHERE ({names}) IN (SELECT {names} "
+                f"FROM {quoted(table)} WHERE {time} >= :since AND {time} < :until{also} "
+                f"ORDER BY {names} LIMIT {most:d})"
+            ),
+            {"since": span[0], "until": span[1]},
+        )
+        return int(result.rowcount)
+
+    def tidy(self, connection: sa.Connection) -> None:
+        # The log beside the file still holds the pages as they were. Whoever reads may keep it,
+        # and is not waited for long: nobody can write meanwhile.
+        connection.exec_driver_sql("PRAGMA busy_timeout = 500")
+        try:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_SECONDS * 1000}")
+
     def insert_new(
         self,
         connection: sa.Connection,
@@ -173,6 +213,31 @@ class SQLite:
         if isinstance(cause, OverflowError | UnicodeEncodeError | sqlite3.ProgrammingError):
             return "data"
         return "other"
+
+    def scrubbed_table_ddl(
+        self,
+        table: str,
+        present: Mapping[str, str],
+        capsule: Sequence[str],
+        columns: Sequence[Column],
+        day: str,
+    ) -> list[str]:
+        around = [(n, _capsule_line(n, kind)) for n, kind in scrubbed_capsule(capsule)]
+        if present:
+            added = [
+                f"ALTER TABLE {quoted(table)} ADD COLUMN {line}"
+                for name, line in around
+                if name not in present
+            ]
+            return [*added, *self.alter_ddl(table, present, columns)]
+        lines = [line for _, line in around]
+        lines += [f"{quoted(c.name)} {self.column_type(c)}" for c in columns]
+        lines += ["`event_more` TEXT", "PRIMARY KEY (`dt`, `id`)"]
+        body = ",\n  ".join(lines)
+        return [f"CREATE TABLE IF NOT EXISTS {quoted(table)} (\n  {body}\n) WITHOUT ROWID"]
+
+    def drop_columns_ddl(self, table: str, names: Sequence[str]) -> list[str]:
+        return [f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(name)}" for name in names]
 
 
 def _prepare(connection: Any, _record: Any) -> None:

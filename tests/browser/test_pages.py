@@ -15,10 +15,12 @@ from playwright.sync_api import Browser
 from tests.browser.conftest import Visitor, sign_in_link
 from tests.servers import Server
 
-OPEN = ("/", "/schemas", "/schemas/NavigationTiming", "/sign-in")
+OPEN = ("/", "/schemas", "/schemas/NavigationTiming", "/retention", "/sign-in")
 SIGNED_IN = (
     *("/schemas?mine=1", "/schemas/NavigationTiming/live", "/schemas/NavigationTiming/sampling"),
     *("/schemas/NavigationTiming/alerts", "/schemas/NavigationTiming/state"),
+    *("/schemas/NavigationTiming/retention", "/schemas/NavigationTiming/extension"),
+    *("/retention", "/extensions"),
     *("/explore", "/explore/NavigationTiming"),
     *("/reviews", "/drafts/new", "/drafts/new?schema=NewOne", "/drafts/new?schema=RecipeUptake"),
     *("/people", "/people/operator@localhost", "/account", "/tokens", "/audit"),

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from eventlogging import clock
 from eventlogging.alerts import episodes
+from eventlogging.alerts import rules as alert_rules
 from eventlogging.alerts.episode import Episode
 from eventlogging.console import alert_pages
 from eventlogging.governance.read import read_governance
@@ -417,6 +418,69 @@ def test_a_job_is_late_only_while_somebody_could_have_run_it(
         assert run_due(house.platform, alerts) == 0
     found = {one.subject for one in mails(house, LIST)}
     assert any("late" in subject for subject in found)
+
+
+def finished(
+    house: House, job: str, outcome: str, detail: str = "", slot: str = "2026-01-01@here"
+) -> None:
+    run = claims.claim(house.platform.database, job, slot, again=True)
+    assert run is not None
+    claims.finish(house.platform.database, run, outcome, detail)
+
+
+def test_the_jobs_of_proof_are_those_that_the_rule_is_about() -> None:
+    assert {alert_rules.VERIFY, alert_rules.CANARY} <= {job.name for job in JOBS}
+
+
+def test_a_certificate_with_findings_is_told_of_once_with_the_command(
+    house: House, at: Callable[[float], int]
+) -> None:
+    rules(house, jobs={"late_minutes": 60}, certificate={"after_days": 2})
+    at(0)
+    finished(house, "retention-verify", "failed", "Click_1: events of 2020-01-01")
+    assert "opened: Something is kept that no rule explains" in look(house)
+    (letter,) = mails(house, LIST)
+    assert letter.subject == "Something is kept that no rule explains"
+    for text in (letter.text, letter.html):
+        assert "Click_1: events of 2020-01-01" in text
+        assert "of 2026-01-01 on here" in text
+        assert "eventlogging retention verify" in text
+    at(1)
+    finished(house, "retention-verify", "done")
+    assert "over: Something is kept that no rule explains" in look(house)
+    assert "The certificate is clean again" in mails(house, LIST)[-1].subject
+
+
+def test_a_canary_that_was_kept_is_told_of(house: House, at: Callable[[float], int]) -> None:
+    rules(house, certificate={"after_days": 2})
+    at(0)
+    finished(house, "retention-verify", "done")
+    finished(house, "opt-out-canary", "failed", "there is something in the table Click_1")
+    look(house)
+    (letter,) = mails(house, LIST)
+    assert letter.subject == "The opt-out canary failed"
+    assert "something in the table Click_1" in letter.text
+    assert "eventlogging job run opt-out-canary" in letter.text
+
+
+def test_a_certificate_that_is_not_made_is_told_of(
+    house: House, at: Callable[[float], int]
+) -> None:
+    rules(house, certificate={"after_days": 2})
+    at(0)
+    finished(house, "retention-verify", "done")
+    assert "0 going on" in look(house)
+    days = 3 * 24 * 60
+    at(days)
+    assert "0 going on" in look(house), "the platform was off, and has just begun to look"
+    alerts = [job for job in JOBS if job.name == "alerts"]
+    run_due(house.platform, alerts)
+    at(days + 60)
+    assert "opened: No certificate for 3 days" in look(house)
+    assert "eventlogging retention verify" in mails(house, LIST)[0].text
+    finished(house, "retention-verify", "done", slot="2026-01-04@here")
+    at(days + 61)
+    assert "over: No certificate for 3 days" in look(house)
 
 
 # what people do about it

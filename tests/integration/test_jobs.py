@@ -16,7 +16,8 @@ from eventlogging import clock
 from eventlogging.cli.job import job as job_command
 from eventlogging.errors import StoreUnavailable
 from eventlogging.jobs import claims, runner
-from eventlogging.jobs.duties import Result, forget_ids, prove_ledger, retire_log
+from eventlogging.jobs.duties import Result, forget_ids, prove_ledger
+from eventlogging.jobs.log_duties import retire_log
 from eventlogging.jobs.runner import run, run_due
 from eventlogging.jobs.table import JOBS, Daily, Job
 from eventlogging.ledger.lag import read_lag

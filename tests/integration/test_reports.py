@@ -17,14 +17,20 @@ from eventlogging import clock
 from eventlogging.cli.main import cli
 from eventlogging.jobs import claims
 from eventlogging.jobs.not_yet import NotYet
-from eventlogging.jobs.report_duties import digest_week, report_day
+from eventlogging.jobs.report_duties import digest_week, going_by, report_day
 from eventlogging.jobs.runner import run_due
 from eventlogging.jobs.table import Daily, Job
 from eventlogging.ledger.reading import lines_of_truth
 from eventlogging.people import subscriptions
+from eventlogging.receipts import chain
 from eventlogging.reports import causes, stored
+from eventlogging.reports.due import week_after
 from eventlogging.reports.model import Report, from_dict
+from eventlogging.reports.receipts import read_receipts
 from eventlogging.reports.validity import compute
+from eventlogging.retention import notices
+from eventlogging.retention.policy import read_policies
+from eventlogging.retention.standing import Standing, read_standing
 from eventlogging.store.fixed import governance, mail, person, proposal
 from tests.books import click
 from tests.console import BROWSER, House
@@ -85,7 +91,11 @@ def fill(house: House) -> None:
 def report(house: House, day: str = DAY) -> Report:
     platform = house.platform
     platform.registry.refresh()
-    return compute(platform.database, platform.registry.snapshot, platform.log_folder, day)
+    return compute(
+        platform.database, platform.registry.snapshot, platform.log_folder, day,
+        going=going_by(platform.database, week_after(day)),
+        receipts=read_receipts(platform.config.var),
+    )  # fmt: skip
 
 
 def mails(house: House) -> dict[str, Any]:
@@ -206,7 +216,45 @@ def test_reviews_that_wait_and_events_that_grow_old_are_due(house: House) -> Non
     assert due[0].text == (
         "Click 1.1.0 waits for its review since 2026-11-20; it is the turn of rev@x.org"
     )
-    assert "8 stored events are 10 days old by 2026-11-29" in due[1].text
+    assert due[1].text == ("Click: 8 stored events go by their rule, the first on 2026-11-26")
+    assert notices.due(standing(house), DAY)[0].going.on == "2026-11-26"  # owners hear the same
+
+
+def test_what_an_extension_keeps_is_not_due(house: House) -> None:
+    fill(house)
+    rule = {
+        "keep_days": 10,
+        "extension": {"keep_days": 60, "until": "2027-03-31", "reason": "x", "asked_by": "a@x.org"},
+    }
+    with house.platform.database.write() as connection:
+        row = {"folder": "purge", "name": "Click.toml", "updated_at": ""}
+        connection.execute(sa.insert(governance).values(**row, document=json.dumps(rule)))
+    assert report(house).due == ()
+
+
+def test_the_newest_receipt_goes_out_with_the_report(
+    house: House, at: Callable[[int], None]
+) -> None:
+    fill(house)
+    assert report(house).receipts.words == ""
+    folder = chain.folder_of(house.config.var)
+    chain.append(folder, "begin", {})
+    newest = chain.append(folder, "purge", {"schema": "Click"})
+    found = report(house)
+    assert found.receipts.words == f"Receipts: 2, newest digest {newest.digest}"
+    assert from_dict(json.loads(json.dumps(found.as_dict()))) == found
+    at(NOON + 13 * HOUR)
+    assert report_day(house.platform, DAY).outcome == "done"
+    sent = mails(house)["owner@example.org"]
+    assert f"Receipts: 2, newest digest {newest.digest}" in sent["text"]
+    assert newest.digest in sent["html"]
+    (folder / chain.FILE).write_text("nonsense\n")
+    assert report(house).receipts.words == "Receipts cannot be trusted: receipt 1 cannot be read"
+
+
+def standing(house: House) -> dict[str, Standing]:
+    with house.platform.database.read() as connection:
+        return read_standing(connection, read_policies(connection), DAY)
 
 
 # when

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from eventlogging import clock
 from eventlogging.alerts.decide import AGAIN_MS, Close, GoOn, Open, TellOthers, Wake, decide
 from eventlogging.alerts.episode import Episode
-from eventlogging.alerts.figures import Counts, Figures, Growth, JobState, Spans
+from eventlogging.alerts.figures import (
+    Counts,
+    Figures,
+    Growth,
+    JobState,
+    ProofRun,
+    Spans,
+)
 from eventlogging.alerts.judge import ABOVE, BELOW, BETWEEN, Fact, judge
 from eventlogging.alerts.loosen import loosened
 from eventlogging.alerts.mask import marked
@@ -202,6 +209,41 @@ def test_disk_database_lag_and_jobs_have_their_limits() -> None:
     assert [fact.state for fact in judge([late], figures(jobs=jobs))] == [
         BELOW, ABOVE, ABOVE, BELOW,
     ]  # fmt: skip
+
+
+def proof(outcome: str = "done", age: float = 0.5, job: str = "retention-verify") -> ProofRun:
+    return ProofRun(job, "2026-11-21@here", outcome, "why", age)
+
+
+@pytest.mark.parametrize(
+    ("proofs", "watched", "expected"),
+    [
+        ([proof()], 0, BELOW),
+        ([proof("failed")], 0, ABOVE),
+        ([proof(), proof("failed", job="opt-out-canary")], 0, ABOVE),
+        ([proof(), proof("warning", job="opt-out-canary")], 0, BELOW),
+        ([proof(), proof("failed", age=30)], 0, BELOW),  # of a host that is gone
+        ([proof(age=2.5)], 60, ABOVE),
+        ([proof(age=2.5)], 59, BETWEEN),  # just started: it will be made good
+        ([proof(age=2.5), proof(age=0.1)], 60, BELOW),
+        ([], 60, ABOVE),
+        ([], 0, BETWEEN),
+        ([proof(job="opt-out-canary")], 60, ABOVE),
+    ],
+)
+def test_the_certificate_must_be_clean_and_young(
+    proofs: list[ProofRun], watched: float, expected: str
+) -> None:
+    one = rule("certificate", "", after_days=2)
+    assert state(one, figures(proofs=tuple(proofs), watched_minutes=watched)) == expected
+
+
+def test_what_the_certificate_names_comes_before_the_canary() -> None:
+    one = rule("certificate", "", after_days=2)
+    runs = (proof("failed", job="opt-out-canary"), proof("failed"))
+    (fact,) = judge([one], figures(proofs=runs))
+    assert fact.told["job"] == "retention-verify"
+    assert not judge([one], figures()), "not measured"
 
 
 # which rules are in force

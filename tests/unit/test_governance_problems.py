@@ -299,6 +299,111 @@ ALONE: dict[str, tuple[dict[str, Any], str]] = {
          "purge/Clicks.toml": '[scrub]\nkeep = ["page"]\n'},
         "purge/Clicks.toml:2: `scrub.keep` would keep 'page', which is private in schema.toml",
     ),
+    "private field kept, where a hash would do": (
+        {SCHEMA: SETTINGS + '[privacy]\nuserId = "hmac"\n',
+         "purge/Clicks.toml": '[scrub]\nkeep = [\n  "userId",\n]\n'},
+        "purge/Clicks.toml:3: `scrub.keep` would keep 'userId', which is private in schema.toml; "
+        "leave it out, for a hash still ties one person's events together, or put it into "
+        "`scrub.hash`, where it is hashed anew each month",
+    ),
+    "hash of a dropped field": (
+        {SCHEMA: SETTINGS + '[privacy]\nuserId = "drop"\n',
+         "purge/Clicks.toml": '[scrub]\nhash = ["userId"]\n'},
+        "purge/Clicks.toml:2: `scrub.hash` names 'userId', which is dropped before it is stored; "
+        "leave it out",
+    ),
+    "hash of what holds a private field": (
+        {SCHEMA: SETTINGS + '[privacy]\n"/page/id" = "hmac"\n',
+         "purge/Clicks.toml": '[scrub]\nhash = ["page"]\n'},
+        "purge/Clicks.toml:2: `scrub.hash` names 'page', which holds the private '/page/id'; "
+        "name that one",
+    ),
+    "different values of a dropped field": (
+        {SCHEMA: SETTINGS + '[privacy]\nuserId = "drop"\n',
+         "purge/Clicks.toml": '[[aggregate]]\nname = "a"\nper = "day"\ndistinct = ["userId"]\n'},
+        "purge/Clicks.toml:4: `aggregate[0].distinct` names 'userId', which is dropped before",
+    ),
+    "bucket of a private field": (
+        {SCHEMA: SETTINGS + '[privacy]\nuserId = "hmac"\n',
+         "purge/Clicks.toml": "[scrub.bucket]\nuserId = 100\n"},
+        "purge/Clicks.toml:2: `scrub.bucket` would keep 'userId', which is private in schema.toml",
+    ),
+    "counts by a private field": (
+        {SCHEMA: SETTINGS + '[privacy]\nuserId = "hmac"\n',
+         "purge/Clicks.toml": '[[aggregate]]\nname = "a"\nper = "day"\nfields = ["userId"]\n'},
+        "purge/Clicks.toml:4: `aggregate[0].fields` would keep 'userId', which is private",
+    ),
+    "width of a text": (
+        {"purge/Clicks.toml": "[scrub.bucket]\naction = 10\n"},
+        "purge/Clicks.toml:2: `scrub.bucket` gives 'action' a width, and it is not a number; "
+        "leave it out",
+    ),
+    "time unit of a number": (
+        {"purge/Clicks.toml": '[scrub.bucket]\nduration = "day"\n'},
+        "purge/Clicks.toml:2: `scrub.bucket` cuts 'duration' to 'day', and it is not a text; "
+        "leave it out",
+    ),
+    "unknown bucket": (
+        {"purge/Clicks.toml": '[scrub.bucket]\naction = "week"\n'},
+        'purge/Clicks.toml:2: `scrub.bucket.action` is "week"; it should be a width above 0 for '
+        'numbers, "hour", "day", "month" or "year" for times, or "browser" for user agents',
+    ),
+    "no width": (
+        {"purge/Clicks.toml": "[scrub.bucket]\nduration = 0\n"},
+        "purge/Clicks.toml:2: `scrub.bucket.duration` is 0; it should be a width above 0",
+    ),
+    "a field in two lists": (
+        {"purge/Clicks.toml": '[scrub]\nkeep = ["action"]\nhash = ["action"]\n'},
+        "purge/Clicks.toml:3: `scrub.hash` names 'action', which `scrub.keep` names too; keep one",
+    ),
+    "a field in two lists, spelled in two ways": (
+        {"purge/Clicks.toml": '[scrub]\nkeep = ["action"]\ndrop = ["/action"]\n'},
+        "purge/Clicks.toml:3: `scrub.drop` names '/action', which `scrub.keep` names too; keep one",
+    ),
+    "a field twice in one list": (
+        {"purge/Clicks.toml": '[scrub]\nkeep = [\n  "action",\n  "/action",\n]\n'},
+        "purge/Clicks.toml:4: `scrub.keep` names '/action', which `scrub.keep` names too; keep one",
+    ),
+    "a field beside what holds it": (
+        {"purge/Clicks.toml": '[scrub]\nkeep = ["page"]\ndrop = ["/page/id"]\n'},
+        "purge/Clicks.toml:3: `scrub.drop` names '/page/id' beside 'page' of `scrub.keep`, and "
+        "one holds the other; keep one",
+    ),
+    "a field that is dropped and unknown": (
+        {"purge/Clicks.toml": '[scrub]\nkeep = ["action"]\ndrop = ["actoin"]\n'},
+        "purge/Clicks.toml:3: `scrub.drop` names 'actoin', which no version of Clicks declares; "
+        "did you mean 'action'?",
+    ),
+    "quantiles of a text": (
+        {"purge/Clicks.toml": '[[aggregate]]\nname = "a"\nper = "day"\nquantiles = ["action"]\n'},
+        "purge/Clicks.toml:4: `aggregate[0].quantiles` names 'action', which is not a number; "
+        "leave it out",
+    ),
+    "part of the envelope that is not kept": (
+        {"purge/Clicks.toml": '[scrub]\ncapsule = ["id"]\n'},
+        'purge/Clicks.toml:2: `scrub.capsule[0]` is "id"; it should be "host", "wiki"',
+    ),
+    "nothing to strip to": (
+        {"purge/Clicks.toml": "[scrub]\n"},
+        "purge/Clicks.toml:1: `scrub` is empty; it should be a table with keep, hash or bucket",
+    ),
+    "stripped events that go before whole ones": (
+        {"purge/Clicks.toml": 'keep_days = 60\n[scrub]\nkeep = ["action"]\nkeep_days = 60\n'},
+        "purge/Clicks.toml:4: `scrub.keep_days` is 60; more than keep_days, which is 60, is right",
+    ),
+    "unsealed events beyond the cap": (
+        {"purge/default.toml": "cap_days = 100\n",
+         "purge/Clicks.toml": "unsealed_keep_days = 101\n"},
+        "purge/Clicks.toml:1: `unsealed_keep_days` is 101; at most cap_days, which is 100, is",
+    ),
+    "unsealed events beyond the cap for all": (
+        {"purge/default.toml": "cap_days = 100\nunsealed_keep_days = 101\n"},
+        "purge/default.toml:2: `unsealed_keep_days` is 101; at most cap_days, which is 100, is",
+    ),
+    "a cell that stands for nobody": (
+        {"purge/default.toml": "min_cell = 0\n"},
+        "purge/default.toml:1: `min_cell` is 0; it should be a whole number, at least 1",
+    ),
     "not text": (
         {"reviewers/request.md": b"one\ntwo\n\xff\n"},
         "reviewers/request.md:3: is not UTF-8",

@@ -22,7 +22,10 @@ read_refused     -        -      yes     yes   yes      yes
 edit_any_draft   -        -      -       yes   -        yes
 change_settings  -        -      -       yes   -        yes
 decide           -        -      -       -     yes      yes
+ask_extension    -        -      -       yes   -        yes
+hold             -        -      -       -     -        yes
 see_audit        -        -      yes     -     yes      yes
+erase_people     -        -      -       -     -        yes
 see_outbox       -        -      -       -     -        yes
 manage_people    -        -      -       -     -        yes
 manage_tokens    -        -      -       -     -        yes

@@ -38,6 +38,8 @@ def upgrade() -> None:
             "forwarded",
             sa.Column("origin", sa.String(length=191), nullable=False),
             sa.Column("start", sa.BigInteger(), autoincrement=False, nullable=False),
+            sa.Column("segment", sa.String(length=100), nullable=False),
+            sa.Column("offset", sa.BigInteger(), nullable=False),
             sa.Column("added", sa.String(length=10), nullable=False),
             sa.PrimaryKeyConstraint("origin", "start"),
         )

@@ -1,0 +1,327 @@
+"""Events that are queued and not settled, on disk, so that they outlive a crash of the process.
+
+Each process writes a file of its own in the folder, a JSON array a line, and holds a lock on it:
+
+    ["e", 7, "Click", {capsule}]   an event was attempted and waits, as number 7
+    ["k", 7, "Click", {capsule}]   it waits, and was counted as attempted elsewhere
+    ["d", "sent", [7]]             these wait no more; they count as sent
+    ["c", {counts}]                counts that are in no report yet
+    ["r", "id", {counts}]          all counts so far went into this report
+    ["a", "id"]                    that report was acknowledged
+    ["x", ["name"]]                this file takes the place of those; always the first line
+
+A file that nobody holds a lock on was left behind by a process that died: the next one takes its
+events, ids and counts over, by a file that names those it replaces and appears in one step. So
+every event is counted once, whenever a process dies. Without `fcntl` a folder is for one process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from eventlogging_client.capsule import Event, encoded
+from eventlogging_client.counts import Counts, Table
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_ENDING = ".spool"
+_OLD = 60.0  # seconds after which an unfinished file is nobody's
+_MEND = 10.0  # seconds between attempts to write again after a fault
+
+
+class Report:
+    """Counts on their way to the collector, under an id that every try repeats."""
+
+    def __init__(self, id: str, counts: Table) -> None:
+        self.id = id
+        self.counts = counts
+
+
+class Left:
+    """What a process left behind: events in order, counts in no report, reports in no answer."""
+
+    def __init__(self) -> None:
+        self.events: dict[int, Event] = {}
+        self.counts = Counts()
+        self.reports: dict[str, Report] = {}
+
+    def read(self, path: Path) -> None:
+        """Add what a file says. A torn line, as a crash leaves the last one, says nothing."""
+        base = max(self.events, default=0) + 1  # numbers of another file
+        counts, reports = Counts(), {}
+        for line in _lines(path):
+            with contextlib.suppress(ValueError, TypeError, KeyError, IndexError, AttributeError):
+                kind, *rest = json.loads(line)
+                if kind in ("e", "k"):
+                    number, name, content = rest
+                    event = Event(str(name), str(content["id"]), "", encoded(content), True)
+                    event.number = base + number
+                    self.events[event.number] = event
+                    if kind == "e":
+                        counts.add(counts.name(name), "attempted")
+                elif kind == "d":
+                    for number in rest[1]:
+                        gone = self.events.pop(base + number, None)
+                        if gone is not None:
+                            counts.add(gone.name, rest[0])
+                elif kind == "c":
+                    counts.add_all(rest[0])
+                elif kind == "r":
+                    counts.take()
+                    reports[rest[0]] = Report(rest[0], rest[1])
+                elif kind == "a":
+                    reports.pop(rest[0], None)
+        self.counts.add_all(counts.new)
+        self.reports.update(reports)
+
+
+class Spool:
+    """One process's file. Its methods are called under the lock of the queue, but for `sync`."""
+
+    def __init__(self, folder: str, most_bytes: int) -> None:
+        self.fault = ""
+        self._folder = Path(folder)
+        self._most_bytes = most_bytes
+        self._file: Optional[int] = None
+        self._path: Optional[Path] = None
+        self._size = 0
+        self._number = 0
+        self._unsynced = False
+        self._tried = -_MEND
+        self._others: list[tuple[Path, int]] = []
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._begin([], (), {}, ())
+        except OSError as error:
+            self._fail(error)
+
+    # ---------------------------------------------------------------- what happens to events
+
+    def add(self, event: Event) -> None:
+        """Write down an event that was attempted and waits."""
+        self._number += 1
+        event.number = self._number
+        name = encoded(event.name)
+        self._write(b'["e",%d,%s,%s]\n' % (event.number, name, event.body))
+
+    def done(self, events: Iterable[Event], kind: str) -> None:
+        """Write down that events wait no more."""
+        numbers = [event.number for event in events if event.number]
+        if numbers:
+            self._write(_line(["d", kind, numbers]))
+
+    def counted(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Write down counts of events that were never written down themselves."""
+        self._write(_line(["c", counts]))
+
+    def reported(self, report: Report) -> None:
+        """Write down that all counts so far are in this report."""
+        self._write(_line(["r", report.id, report.counts]))
+
+    def acknowledged(self, id: str) -> None:
+        """Write down that a report arrived."""
+        self._write(_line(["a", id]))
+
+    def sync(self) -> None:
+        """Wait until all of it is on disk."""
+        if self._unsynced and self._file is not None:
+            self._unsynced = False
+            try:
+                os.fsync(self._file)
+            except OSError as error:
+                self._fail(error)
+
+    # ---------------------------------------------------------------- the file
+
+    @property
+    def must_rewrite(self) -> bool:
+        """Whether the file is too long, or was given up and may be tried again."""
+        if self._file is None:
+            return time.monotonic() - self._tried >= _MEND
+        return self._size > self._most_bytes
+
+    def rewrite(
+        self,
+        events: Sequence[Event],
+        counts: Mapping[str, Mapping[str, int]],
+        reports: Iterable[Report],
+    ) -> None:
+        """Write a new file in place of the old one and of those that `left` found."""
+        old = [(self._path, self._file)] if self._path and self._file is not None else []
+        gone = [*old, *self._others]
+        try:
+            self._begin([path.name for path, _ in gone if path], events, counts, reports)
+        except OSError as error:
+            self._fail(error)
+            return
+        self._others = []
+        for path, file in gone:
+            with contextlib.suppress(OSError):
+                if path is not None:
+                    path.unlink()
+            with contextlib.suppress(OSError):
+                os.close(file)
+
+    def empty(self) -> None:
+        """Forget what is in the file: nothing waits, and nothing is to be reported."""
+        if self._file is not None and self._size and not self._others:
+            try:
+                os.ftruncate(self._file, 0)
+                self._size = 0
+            except OSError as error:
+                self._fail(error)
+
+    def close(self, *, keep: bool) -> None:
+        """Let go of the file; unless it is kept, nothing remains."""
+        if self._path is not None and not keep and not self._others:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        for file in [self._file, *(file for _, file in self._others)]:
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    os.close(file)
+        self._file, self._path, self._others = None, None, []
+        self._tried = float("inf")
+
+    def left(self) -> Left:
+        """Take what other processes left behind; it is theirs until the next `rewrite`."""
+        left = Left()
+        found: list[tuple[Path, int]] = []
+        try:
+            for path in sorted(self._folder.glob(f"*{_ENDING}")):
+                file = None if path == self._path else _locked(path)
+                if file is not None:
+                    found.append((path, file))
+            # Only now, when those that died hold no lock: what one of them replaced is no more.
+            replaced = {n for path in self._folder.glob(f"*{_ENDING}") for n in _replaced(path)}
+            for path, file in found:
+                if path.name not in replaced:
+                    left.read(path)
+                self._others.append((path, file))
+            self._sweep()
+        except OSError as error:
+            self._fail(error)
+        return left
+
+    def _sweep(self) -> None:
+        for path in self._folder.glob("*.tmp"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _OLD:
+                    path.unlink()
+
+    def _begin(
+        self,
+        replaced: list[str],
+        events: Iterable[Event],
+        counts: Mapping[str, Mapping[str, int]],
+        reports: Iterable[Report],
+    ) -> None:
+        self._tried = time.monotonic()
+        lines = [_line(["x", replaced])]
+        lines.extend(_line(["r", report.id, report.counts]) for report in reports)
+        if counts:
+            lines.append(_line(["c", counts]))
+        number = 0
+        for event in events:
+            number += 1
+            lines.append(b'["k",%d,%s,%s]\n' % (number, encoded(event.name), event.body))
+        content = b"".join(lines)
+        path = self._folder / f"{uuid.uuid4().hex}{_ENDING}"
+        made = path.with_suffix(".tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        file = os.open(made, flags, 0o600)
+        try:
+            _lock(file)
+            _write_all(file, content)
+            os.fsync(file)
+            made.rename(path)
+        except OSError:
+            os.close(file)
+            with contextlib.suppress(OSError):
+                made.unlink()
+            raise
+        for number, event in enumerate(events, 1):
+            event.number = number
+        self._file, self._path, self._number = file, path, number
+        self._size = len(content)
+        self._unsynced = False
+        self.fault = ""
+
+    def _write(self, data: bytes) -> None:
+        if self._file is None:
+            return
+        try:
+            _write_all(self._file, data)
+            self._size += len(data)
+            self._unsynced = True
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        """Give the file up, so that nothing in it is sent again by somebody else as news."""
+        self.fault = error.strerror or str(error)
+        file, self._file, path, self._path = self._file, None, self._path, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(file, 0)
+            with contextlib.suppress(OSError):
+                if path is not None:
+                    path.unlink()
+            with contextlib.suppress(OSError):
+                os.close(file)
+
+
+def _line(content: Any) -> bytes:
+    return encoded(content) + b"\n"
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _lock(file: int) -> None:
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _locked(path: Path) -> Optional[int]:
+    """Open a file and lock it; None where a living process holds it, or it is gone."""
+    try:
+        file = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        _lock(file)
+        if os.fstat(file).st_nlink > 0:
+            return file
+    except OSError:
+        pass
+    os.close(file)
+    return None
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        yield from file
+
+
+def _replaced(path: Path) -> Sequence[str]:
+    """Return the names of the files that a file takes the place of."""
+    try:
+        with path.open("rb") as file:
+            kind, names = json.loads(file.readline(1_000_000))
+        return [str(name) for name in names] if kind == "x" else []
+    except (OSError, ValueError, TypeError):
+        return []

@@ -1,0 +1,67 @@
+"""Take batches of a web head's log, and tell it what the registry says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+import orjson
+
+from eventlogging.collector import answers
+from eventlogging.collector.answers import Answer
+from eventlogging.intake.context import Context
+from eventlogging.log import segment
+from eventlogging.log.forwarded import marker_line
+from eventlogging.registry import wire
+from eventlogging.registry.model import Snapshot
+
+SCOPES = frozenset({"forward", "admin"})
+_MOST_ORIGIN = 191
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The lines to keep, and the answer once they are kept."""
+
+    lines: list[bytes]
+    answer: Answer
+
+
+def refused(context: Context) -> Answer | None:
+    """Return why a request may not forward; None where it may."""
+    if context.scopes & SCOPES:
+        return None
+    wanted = "a bearer token with the scope forward (eventlogging token create)"
+    if not context.scopes:
+        header = (b"www-authenticate", b"Bearer")
+        return answers.plain_error(401, "unauthorized", f"send {wanted}", header)
+    return answers.plain_error(403, "forbidden", f"forwarding wants {wanted}")
+
+
+def take(query: bytes, body: bytes) -> Taken | Answer:
+    """Return what a body of whole batches, as they stand in the head's segment, becomes here.
+
+    The query says `origin` (the head's name and segment) and `start`, the first one's position.
+    """
+    values = parse_qs(query.decode("latin-1"))
+    origin, start = values.get("origin", [""])[0], values.get("start", [""])[0]
+    if not 0 < len(origin) <= _MOST_ORIGIN or not origin.isprintable() or not start.isdecimal():
+        return _wrong("origin and start say which part of which segment this is")
+    batches, end = segment.split(body, int(start))
+    if not batches or end != int(start) + len(body):
+        return _wrong("the body is not made of whole batches of a log; send it again")
+    lines: list[bytes] = []
+    for batch in batches:
+        lines.append(marker_line(origin, batch.start, len(batch.lines), batch.sent))
+        lines += [line + b"\n" for _, line in batch.lines]
+    return Taken(lines, Answer(200, orjson.dumps({"batches": len(batches), "end": end}) + b"\n"))
+
+
+def registry(snapshot: Snapshot, key_id: str) -> Answer:
+    """Return the snapshot, and the id of the privacy key, which must be the head's as well."""
+    content = {"privacy_key_id": key_id, **wire.to_json(snapshot)}
+    return Answer(200, orjson.dumps(content))
+
+
+def _wrong(text: str) -> Answer:
+    return answers.plain_error(400, "bad_batch", text)

@@ -1,0 +1,93 @@
+"""The storage servers of a forwarder: asked in turn, the one that answered last first."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import requests
+
+from eventlogging.errors import ConfigError, EventLoggingError
+
+_SECONDS = (5, 60)  # to connect, to answer
+
+
+class NoStorage(EventLoggingError):
+    """Raised when no storage server takes what is sent; waiting helps."""
+
+
+class Refused(EventLoggingError):
+    """Raised when a storage server will never take it: a wrong token, another privacy key."""
+
+
+class Storage:
+    """Talks to one of a few storage servers, and to the next where it does not answer."""
+
+    def __init__(self, urls: Sequence[str], token: str) -> None:
+        if not urls:
+            raise ConfigError(
+                "EVENTLOGGING_FORWARD_TO: name the storage servers, such as "
+                "https://one.example.org,https://two.example.org"
+            )
+        self._urls = [url.rstrip("/") for url in urls]
+        self._token = token
+        self._first = 0
+        self._mine = threading.local()
+
+    def forward(self, origin: str, start: int, batches: bytes) -> int:
+        """Hand over whole batches of a segment and return where they end, once they are kept.
+
+        Raises NoStorage, Refused.
+        """
+        body = gzip.compress(batches, 1)
+        answer = self._ask(
+            "POST", "/v1/forward", params={"origin": origin, "start": str(start)}, data=body,
+            headers={"Content-Encoding": "gzip", "Content-Type": "application/octet-stream"},
+        )  # fmt: skip
+        end = start + len(batches)
+        if answer.get("end") != end:
+            raise NoStorage(f"a storage server answered {str(answer)[:200]}, not the end {end}")
+        return end
+
+    def registry(self) -> Mapping[str, Any]:
+        """Return what the registry says. Raises NoStorage, Refused."""
+        return self._ask("GET", "/v1/forward/registry")
+
+    def _ask(self, method: str, path: str, **more: Any) -> Mapping[str, Any]:
+        reasons = []
+        headers = {"Authorization": f"Bearer {self._token}", **more.pop("headers", {})}
+        for turn in range(len(self._urls)):
+            place = (self._first + turn) % len(self._urls)
+            url = self._urls[place]
+            try:
+                answer = self._session().request(
+                    method, url + path, headers=headers, timeout=_SECONDS,
+                    allow_redirects=False, **more,
+                )  # fmt: skip
+                if answer.status_code == 200:
+                    self._first = place
+                    found: Mapping[str, Any] = answer.json()
+                    return found
+                reason = f"{url} answered {answer.status_code}: {_text(answer)}"
+                if answer.status_code in (400, 401, 403):
+                    raise Refused(reason)
+            except (requests.RequestException, ValueError) as error:
+                reason = f"{url} does not answer: {type(error).__name__}"
+            reasons.append(reason)
+        raise NoStorage("; ".join(reasons))
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._mine, "session"):
+            self._mine.session = requests.Session()
+            self._mine.session.trust_env = False
+        session: requests.Session = self._mine.session
+        return session
+
+
+def _text(answer: requests.Response) -> str:
+    try:
+        return str(answer.json()["error"][0]["text"])[:200]
+    except (ValueError, LookupError, TypeError):
+        return answer.text[:200]

@@ -1,0 +1,53 @@
+"""The duty of each host's log: old days go, unsealed lines in younger ones are blanked."""
+
+from __future__ import annotations
+
+import logging
+
+from eventlogging import clock
+from eventlogging.jobs.duties import Result
+from eventlogging.jobs.not_yet import NotYet
+from eventlogging.jobs.retention_duties import carry_out
+from eventlogging.ledger.sentence import grouped
+from eventlogging.platform import Platform
+from eventlogging.retention import log_days, safety
+from eventlogging.retention.plan import LOG, make
+from eventlogging.retention.policy import read_policies
+from eventlogging.retention.unfinished import PassRunning
+
+_logger = logging.getLogger(__name__)
+
+
+def retire_log(platform: Platform, day: str) -> Result:
+    """Delete days of the log that are loaded and older than the log is kept.
+
+    Refused events that could not be sealed are blanked before. A day with anything that is not
+    in its table yet stays, which makes the run a warning. Where the clock cannot be believed,
+    nothing is deleted, and the run has failed.
+    """
+    now = clock.now_ms()
+    if reason := safety.why_not(platform, now):
+        _logger.error("retire-log: %s", reason)
+        return Result("failed", reason)
+    plan = make(platform, now, kinds=LOG)
+    try:
+        outcome = carry_out(platform, plan, wait_seconds=10)
+    except PassRunning as error:
+        raise NotYet(str(error)) from error
+    stay = [*outcome.deferred, *_needed(platform, plan.today)]
+    for sentence in stay:
+        _logger.warning("retire-log: %s", sentence)
+    gone = [day for step in plan.steps if step.kind == "log" for day in step.days]
+    text = f"deleted the log of {', '.join(gone)}" if gone else "no day of the log was due"
+    blanked = sum(step.rows or 0 for step in plan.steps if step.kind == "blank")
+    if blanked:
+        text += f"; blanked lines of events that could not be sealed: {grouped(blanked)}"
+    return Result("warning" if stay else "done", "\n".join([text, *stay]))
+
+
+def _needed(platform: Platform, today: str) -> list[str]:
+    """Return which days stay although they are old, in sentences."""
+    with platform.database.read() as connection:
+        policies = read_policies(connection)
+    first = log_days.first_kept(platform, policies, today)
+    return log_days.needed(platform, first)

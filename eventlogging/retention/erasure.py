@@ -1,0 +1,290 @@
+"""Erase one person: from tables, log and texts, with a receipt; again after a restore.
+
+Each step may be interrupted anywhere, repeated, and done by two machines at once. A wish waits
+while something of the person is in the log and in no table yet, while another host has not looked
+through its own log, and while a legal hold keeps a schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from eventlogging import clock
+from eventlogging.platform import Platform
+from eventlogging.receipts import chain
+from eventlogging.receipts.chain import Receipt
+from eventlogging.registry import audit
+from eventlogging.retention import (
+    erasure_book,
+    person,
+    person_log,
+    person_rows,
+    person_texts,
+)
+from eventlogging.retention.erasure_book import ASKED, DONE, Erasure
+from eventlogging.retention.hosts import hosts, this_host
+from eventlogging.retention.identity import Identity
+from eventlogging.retention.person_rows import Hit, Place
+from eventlogging.retention.policy import read_policies
+from eventlogging.store.database import Database
+from eventlogging.store.dialect import quoted
+from eventlogging.store.fixed import erasure as table
+from eventlogging.store.fixed import recent_id, table_day
+from eventlogging.store.leavings import scour
+
+KIND = "erasure"
+# Of all jobs of each host these run so often that a host that is there has a run of them.
+HOST_JOBS = ("erasures", "alerts-host")
+_CHUNK = 100
+Recompute = Callable[[str, Sequence[str]], object]
+
+
+def ask(platform: Platform, ids: Sequence[str], who: str) -> Erasure:
+    """Write a wish down: as hashes, never as ids. It counts from now on, restores included.
+
+    Raises EventLoggingError where there is no id, StoreUnavailable, OSError.
+    """
+    meant = person.identity(platform, ids)
+    with platform.database.write() as connection:
+        wish = erasure_book.enter(connection, meant.hashes, who)
+        audit.record(connection, who, "erasure.ask", wish.id, {})
+        _receipt(platform, wish, ASKED, {})
+    return wish
+
+
+def carry_out(
+    platform: Platform,
+    wish: Erasure,
+    *,
+    plain: Sequence[str] = (),
+    recompute: Recompute | None = None,
+) -> Erasure:
+    """Erase what can be erased now; return the wish as it stands then.
+
+    `plain` ids spare the hashing of every word of rows that nobody sealed. `recompute` gets each
+    schema with its days of which rows went. Raises StoreUnavailable, OSError.
+    """
+    database = platform.database
+    if wish.state == DONE:
+        return _look_after_leavings(platform, wish)
+    host = this_host()
+    if host not in wish.detail.get("hosts", {}):
+        _witness(platform, wish)
+    keys = person.keys_of(platform)
+    who = Identity(wish.hashes, keys, frozenset(plain), before=wish.asked_at)
+    with database.read() as connection:
+        policies = read_policies(connection)
+    held = {name for name, policy in policies.own.items() if policy.held}
+    # How far the log is loaded is read first: what is loaded later counts as waiting still.
+    done = person_log.progress(database)
+    lines = person_log.look(platform.log_folder, done, who, held)
+    kept, days = _erase_rows(platform, wish, who, held)
+    for name in lines.segments:
+        blanked = person_log.erase(platform.log_folder, name, done, who, held)
+        erasure_book.noted(database, wish.id, _adding("log_lines", blanked))
+    texts = person_texts.take_out(database, platform.config.var / "outbox", who.hashes)
+    if recompute is not None:
+        for schema in sorted(days):
+            recompute(schema, sorted(days[schema]))
+    if lines.held and not kept:
+        kept = {"log": lines.held}
+    reason = f"{lines.waiting} lines of its log are in no table yet" if lines.waiting else ""
+    unreachable = list(person.out_of_reach(platform))
+
+    def standing(detail: dict[str, Any]) -> None:
+        detail.setdefault("hosts", {})[host] = reason
+        detail["held"] = kept
+        detail["out_of_reach"] = unreachable
+        detail["texts"] = detail.get("texts", 0) + texts
+
+    erasure_book.noted(database, wish.id, standing)
+    return _finish(platform, wish)
+
+
+def replay(
+    platform: Platform, receipts: Iterable[Receipt], *, recompute: Recompute | None = None
+) -> int:
+    """Erase again, in a database that was restored, whom receipts name; return how many rows went.
+
+    What the restored database knows to be done was done before its backup was made. Raises
+    StoreUnavailable, OSError.
+    """
+    erased = 0
+    named = {str(r.body.get("erasure", "")): r for r in receipts if r.kind == KIND}
+    for id, receipt in named.items():
+        hashes = [str(one) for one in receipt.body.get("hashes", ())]
+        if not id or not hashes:
+            continue
+        with platform.database.write() as connection:
+            wish = erasure_book.read(connection, id)
+            if wish is None:
+                asked_at = str(receipt.body.get("asked_at") or receipt.at)
+                wish = erasure_book.enter(connection, hashes, "a restore", id=id, asked_at=asked_at)
+        if wish.state == ASKED:
+            before = wish.rows
+            erased += carry_out(platform, wish, recompute=recompute).rows - before
+    return erased
+
+
+def find(database: Database, id: str) -> Erasure | None:
+    """Return one erasure. Raises StoreUnavailable."""
+    with database.read() as connection:
+        return erasure_book.read(connection, id)
+
+
+def unfinished(database: Database) -> list[Erasure]:
+    """Return what `carry_out` still has to do with. Raises StoreUnavailable."""
+    with database.read() as connection:
+        return erasure_book.unfinished(connection)
+
+
+def _erase_rows(
+    platform: Platform, wish: Erasure, who: Identity, held: Collection[str]
+) -> tuple[dict[str, int], dict[str, set[str]]]:
+    """Delete rows; return table → rows that a hold keeps, and schema → days that lost rows."""
+    database = platform.database
+    kept: dict[str, int] = {}
+    days: dict[str, set[str]] = {}
+    for place in person_rows.places(database, person_rows.refreshed(platform)):
+        hits = list(dict.fromkeys(person_rows.find(database, place, who)))
+        if place.schema in held:
+            if hits:
+                kept[place.table] = len(hits)
+            continue
+        for day in sorted({_booked_day(hit) for hit in hits}):
+            of_day = [hit for hit in hits if _booked_day(hit) == day]
+            for start in range(0, len(of_day), _CHUNK):
+                _delete(database, wish, place, day, of_day[start : start + _CHUNK])
+            if place.kind == "valid":
+                days.setdefault(place.schema, set()).add(day)
+    return kept, days
+
+
+def _delete(database: Database, wish: Erasure, place: Place, day: str, hits: Sequence[Hit]) -> None:
+    """Delete rows of one table and day, and write it into the books, in one transaction."""
+    where, values = person_rows.keys_where(place, hits)
+    with database.write() as connection:
+        gone = connection.execute(
+            sa.text(f"DELETE FROM {quoted(place.table)} WHERE {where}"), values
+        ).rowcount
+        if not gone:
+            return  # another machine was faster
+        if place.kind != "test":
+            c = table_day.c
+            connection.execute(
+                sa.update(table_day)
+                .where(c.table_name == place.table, c.day == day)
+                .values(rows_out=c.rows_out + gone)
+            )
+        if place.kind == "valid":
+            ids = [hit.key[1] for hit in hits]
+            connection.execute(
+                sa.delete(recent_id).where(
+                    recent_id.c.table_name == place.table, recent_id.c.id.in_(ids)
+                )
+            )
+        erasure_book.note(connection, wish.id, _adding_row(place.table, gone))
+
+
+def _booked_day(hit: Hit) -> str:
+    return hit.day if hit.place.kind != "test" else ""
+
+
+def _finish(platform: Platform, wish: Erasure) -> Erasure:
+    """Say that it is done, where nothing waits on any host; one machine does."""
+    database = platform.database
+    with database.read() as connection:
+        wish = erasure_book.read(connection, wish.id) or wish
+    if wish.state == DONE:
+        return wish
+    seen = wish.detail.get("hosts", {})
+    silent = [host for host in hosts(database, HOST_JOBS) if host not in seen]
+    if silent:
+        return wish
+    if any(seen.values()):
+        return wish
+    if wish.detail.get("held"):
+        if not wish.detail.get("receipt"):
+            _tell_of_hold(platform, wish)
+        return find(database, wish.id) or wish
+    with database.write() as connection:
+        mine = connection.execute(
+            sa.update(table)
+            .where(table.c.id == wish.id, table.c.state == ASKED)
+            .values(state=DONE, hashes="[]", done_at=clock.iso(clock.now_ms()))
+        ).rowcount
+        if mine:
+            receipt = _receipt(platform, wish, DONE, _told(wish))
+            erasure_book.note(
+                connection, wish.id, lambda detail: detail.update(receipt=receipt.number)
+            )
+            audit.record(connection, wish.asked_by, "erasure.done", wish.id, _told(wish))
+    ended = find(database, wish.id) or wish
+    return _look_after_leavings(platform, ended, wish.hashes)
+
+
+def _tell_of_hold(platform: Platform, wish: Erasure) -> None:
+    """Write a receipt of all that went but what a hold keeps."""
+    with platform.database.write() as connection:
+        receipt = _receipt(platform, wish, "held", _told(wish))
+        erasure_book.note(connection, wish.id, lambda detail: detail.update(receipt=receipt.number))
+
+
+def _told(wish: Erasure) -> dict[str, Any]:
+    detail = wish.detail
+    return {
+        "tables": detail.get("tables", {}), "log_lines": detail.get("log_lines", 0),
+        "texts": detail.get("texts", 0), "held": detail.get("held", {}),
+        "out_of_reach": detail.get("out_of_reach", []), "hosts": sorted(detail.get("hosts", {})),
+    }  # fmt: skip
+
+
+def _look_after_leavings(platform: Platform, wish: Erasure, hashes: Sequence[str] = ()) -> Erasure:
+    if wish.detail.get("leavings"):
+        return wish
+    hashes = hashes or _hashes_of_receipts(platform, wish.id)
+    left = scour(platform.database, [one.encode() for one in hashes])
+    if left.settled:
+        erasure_book.noted(
+            platform.database, wish.id, lambda detail: detail.update(leavings=left.words)
+        )
+    return find(platform.database, wish.id) or wish
+
+
+def _hashes_of_receipts(platform: Platform, id: str) -> tuple[str, ...]:
+    for receipt in chain.read(chain.folder_of(platform.config.var)):
+        if receipt.kind == KIND and receipt.body.get("erasure") == id:
+            return tuple(receipt.body["hashes"])
+    return ()
+
+
+def _witness(platform: Platform, wish: Erasure) -> None:
+    """Have this host's receipts name the person too: a restore may happen on any host."""
+    if not _hashes_of_receipts(platform, wish.id):
+        _receipt(platform, wish, ASKED, {})
+
+
+def _receipt(platform: Platform, wish: Erasure, state: str, more: dict[str, Any]) -> Receipt:
+    body = {
+        "erasure": wish.id, "state": state, "asked_at": wish.asked_at,
+        "hashes": list(wish.hashes), **more,
+    }  # fmt: skip
+    return chain.append(chain.folder_of(platform.config.var), KIND, body)
+
+
+def _adding(name: str, number: int) -> Callable[[dict[str, Any]], None]:
+    def add(detail: dict[str, Any]) -> None:
+        detail[name] = detail.get(name, 0) + number
+
+    return add
+
+
+def _adding_row(name: str, number: int) -> Callable[[dict[str, Any]], None]:
+    def add(detail: dict[str, Any]) -> None:
+        tables = detail.setdefault("tables", {})
+        tables[name] = tables.get(name, 0) + number
+
+    return add

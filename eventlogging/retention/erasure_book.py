@@ -1,0 +1,136 @@
+"""The rows of erasures: whose wish it is, what was done about it where, and what waits."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from eventlogging import clock
+from eventlogging.store.database import Database
+from eventlogging.store.fixed import erasure
+
+ASKED, DONE = "asked", "done"
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """A person's wish to be forgotten. `hashes` are empty once it is done: receipts have them.
+
+    `detail` holds `tables` (name → rows erased), `log_lines`, `texts`, `hosts` (name → what of its
+    log waits), `held` (table → rows that a hold keeps), `out_of_reach`, `receipt`, `leavings`.
+    """
+
+    id: str
+    hashes: tuple[str, ...]
+    asked_at: str
+    asked_by: str
+    state: str
+    detail: Mapping[str, Any]
+    done_at: str | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows it took out of the tables."""
+        return sum(self.detail.get("tables", {}).values())
+
+    @property
+    def waits(self) -> list[str]:
+        """What it waits for, in sentences."""
+        found = [
+            f"{host}: {reason}" for host, reason in sorted(self.detail.get("hosts", {}).items())
+            if reason
+        ]  # fmt: skip
+        for table, rows in sorted(self.detail.get("held", {}).items()):
+            found.append(f"{table}: a legal hold keeps {rows} of its rows")
+        if self.state == ASKED and not found:
+            found.append("a host has not looked through its log yet")
+        return found if self.state == ASKED else []
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what may be shown: all but the hashes."""
+        return {
+            "id": self.id, "asked_at": self.asked_at, "asked_by": self.asked_by,
+            "state": self.state, "done_at": self.done_at, "rows": self.rows,
+            "waits": self.waits, **self.detail,
+        }  # fmt: skip
+
+
+def enter(
+    connection: sa.Connection,
+    hashes: Sequence[str],
+    who: str,
+    *,
+    id: str = "",
+    asked_at: str = "",
+) -> Erasure:
+    """Write a wish down within the caller's transaction."""
+    made = Erasure(
+        id or str(uuid.uuid4()), tuple(hashes), asked_at or clock.iso(clock.now_ms()), who,
+        ASKED, {}, None,
+    )  # fmt: skip
+    connection.execute(
+        sa.insert(erasure).values(
+            id=made.id, hashes=json.dumps(made.hashes), asked_at=made.asked_at,
+            asked_by=who[:191], state=ASKED, detail="{}",
+        )
+    )  # fmt: skip
+    return made
+
+
+def read(connection: sa.Connection, id: str) -> Erasure | None:
+    """Return one erasure, None where there is none of that id."""
+    row = connection.execute(sa.select(erasure).where(erasure.c.id == id)).first()
+    return _read(row) if row is not None else None
+
+
+def newest(connection: sa.Connection, limit: int = 100) -> list[Erasure]:
+    """Return the newest erasures, the newest first."""
+    query = sa.select(erasure).order_by(erasure.c.asked_at.desc(), erasure.c.id).limit(limit)
+    return [_read(row) for row in connection.execute(query)]
+
+
+def unfinished(connection: sa.Connection) -> list[Erasure]:
+    """Return those that are not done, and those whose leavings nobody has looked after yet."""
+    query = sa.select(erasure).order_by(erasure.c.asked_at, erasure.c.id)
+    open_ones = sa.or_(
+        erasure.c.state == ASKED, sa.not_(erasure.c.detail.contains('"leavings": "'))
+    )
+    return [_read(row) for row in connection.execute(query.where(open_ones))]
+
+
+def note(
+    connection: sa.Connection, id: str, change: Callable[[dict[str, Any]], None], **values: Any
+) -> bool:
+    """Change the detail of an erasure that nobody else changes meanwhile; False: there is none."""
+    query = sa.select(erasure.c.detail).where(erasure.c.id == id).with_for_update()
+    text = connection.execute(query).scalar()
+    if text is None:
+        return False
+    detail = json.loads(text)
+    change(detail)
+    connection.execute(
+        sa.update(erasure)
+        .where(erasure.c.id == id)
+        .values(detail=json.dumps(detail, ensure_ascii=False), **values)
+    )
+    return True
+
+
+def noted(
+    database: Database, id: str, change: Callable[[dict[str, Any]], None], **values: Any
+) -> None:
+    """The same in a transaction of its own. Raises StoreUnavailable."""
+    with database.write() as connection:
+        note(connection, id, change, **values)
+
+
+def _read(row: Any) -> Erasure:
+    return Erasure(
+        row.id, tuple(json.loads(row.hashes)), row.asked_at, row.asked_by, row.state,
+        json.loads(row.detail), row.done_at,
+    )  # fmt: skip
