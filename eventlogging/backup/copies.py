@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from eventlogging.backup.model import BackupError, Figures, Progress
+from eventlogging.backup.model import Figures, Progress
 from eventlogging.backup.mysql import MySQLCopies
 from eventlogging.backup.sqlite import SQLiteCopies
 from eventlogging.store.database import Database
@@ -56,6 +56,3 @@ def kept_rows(database: Database, tables: Sequence[Any]) -> Mapping[str, list[di
             table.name: [dict(row) for row in connection.execute(table.select()).mappings()]
             for table in tables
         }
-
-
-__all__ = ["BackupError", "Copies", "copies_of", "kept_rows"]

@@ -82,7 +82,7 @@ def ledger(
         with database.read() as connection:
             lines = lines_of_truth(connection, **span)
             reasons = by_reason(connection, **span)
-            reported_by_clients = clients.balances(connection, **span)
+            reported_by_clients = clients.balances(connection, start=start, end=end, schema=schema)
         lag = _lag(database, folder)
         proof = prove(database) if to_prove else None
     if as_json:

@@ -25,6 +25,7 @@ _COMMANDS: Mapping[str, str] = {
     "check": "governance:check",
     "diff": "governance:diff",
     "send": "send:send",
+    "collect": "collect:collect",
     "tail": "tail:tail",
     "ledger": "ledger:ledger",
     "demo": "demo:demo",

@@ -31,6 +31,7 @@ _ITEMS = (
     Item("retention", "/retention", "Retention", "see_schemas"),
     Item("explore", "/explore", "Explore", "read_events"),
     Item("people", "/people", "People", "see_people"),
+    Item("erasures", "/erasures", "Erasures", "erase_people"),
     Item("jobs", "/jobs", "Jobs", "see_jobs"),
     Item("outbox", "/outbox", "Outbox", "see_outbox"),
     Item("audit", "/audit", "Audit", "see_audit"),

@@ -139,6 +139,8 @@ class Intake:
             case = Case(event, envelope, ready.schema, ready.version, context, index)
             return self._refusals.refuse(case, "not_allowed", problems)
         own_id = envelope.id and canonical_id(envelope.id, ready.name)
+        if context.id_seed and not own_id:
+            own_id = canonical_id(f"{index} {context.id_seed}", ready.name)
         id = own_id or str(uuid.uuid4())
         if ready.sampling_rate < envelope.sample_rate and not (
             context.test_key or _sampled(ready, envelope, id)

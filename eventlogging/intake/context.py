@@ -11,6 +11,8 @@ class Context:
 
     `request_id` is what the sender calls the request, unchecked. `test_key` names the test key
     that the events come with: they are judged, and stay out of every sum and table of production.
+    `id_seed` is what ids are made from where events name none, so that the same request, read
+    again, gives the same ids.
     """
 
     received: int
@@ -21,6 +23,7 @@ class Context:
     client: str | None = None
     request_id: str = ""
     test_key: str = ""
+    id_seed: str = ""
 
     @property
     def origin_host(self) -> str | None:

@@ -60,7 +60,7 @@ class Refusals:
                 code=code,
                 message=refusal_text(code, problems),
                 problems=problems,
-                id=canonical_id(envelope.id, name) if envelope.id else None,
+                id=_id(case, name),
                 received=context.received,
                 index=case.index,
                 capsule=self._capsules.of(envelope, context, schema),
@@ -90,3 +90,11 @@ class Refusals:
             self._stored.clear()
         self._stored[name, code] += 1
         return self._stored[name, code] <= self._per_minute
+
+
+def _id(case: Case, name: str) -> str | None:
+    """Return the event's id; None where it has none and is known by its place in the log alone."""
+    if case.envelope.id:
+        return canonical_id(case.envelope.id, name)
+    seed = case.context.id_seed
+    return canonical_id(f"{case.index} {seed}", name) if seed else None

@@ -15,6 +15,7 @@ from eventlogging.verify.rules import Rules, Schema
 
 STRIPPED = "_scrubbed"
 UNKNOWN_TABLE = "unknown_invalid"
+_DRILL = "_drill"
 _MIGRATIONS = "alembic_version"
 _ASK = "find out who made it; delete it, or register the schema that it belongs to"
 
@@ -59,6 +60,21 @@ def unexplained(connection: sa.Connection, catalogue: Catalogue, rules: Rules) -
             yield Finding("table", table, what, "eventlogging purge --dry-run shows what goes")
     for view in sorted(catalogue.views - views):
         yield Finding("table", view, "a view that belongs to no schema", _ASK)
+
+
+def left_of_drills(connection: sa.Connection, grace_days: int) -> Iterator[Finding]:
+    """Yield the scratch database of a restore drill that did not clean up after itself."""
+    if connection.dialect.name == "sqlite":
+        return  # there it is a folder among the backups
+    query = sa.text(
+        "SELECT MIN(table_schema) FROM information_schema.tables "
+        "WHERE table_schema = CONCAT(DATABASE(), :ending) "
+        "AND create_time <= NOW() - INTERVAL :days DAY"
+    )
+    values = {"ending": _DRILL, "days": grace_days}
+    if name := connection.execute(query, values).scalar():
+        what = "a database that a restore drill has left, with all that was in a backup"
+        yield Finding("table", str(name), what, f"DROP DATABASE {quoted(str(name))}")
 
 
 def columns_of(connection: sa.Connection, table: str) -> list[str]:

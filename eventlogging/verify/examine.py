@@ -47,6 +47,7 @@ class _Look:
         self._database_check(
             "the age of rows", lambda c: ages.old_rows(c, there, known, today, grace, looked)
         )
+        self._database_check("drills", lambda c: catalogue.left_of_drills(c, grace))
         self._database_check("the age of rows", lambda c: ages.passing_rows(c, today))
         database = self._database
         self._check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -21,13 +22,14 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _LOG_FILE = re.compile(r"\d{9}-[0-9a-f]{8}\.(jsonl|synced|new|blank|blank-new)", re.ASCII)
 _BACKUP = re.compile(r"(\d{4}-\d\d-\d\d)T\d{6}Z(\.part)?", re.ASCII)
 # What may lie in the data folder beside the database. Drafts begin with a dot.
-_FOLDERS = frozenset({"log", "outbox", "secrets", "receipts", "backups"})
+_FOLDERS = frozenset({"log", "outbox", "secrets", "receipts", "backups", "edge"})
 _FILES = frozenset(
     {"log-growth.json", "log-growth.new", "restoring", ".restoring"}
     # of a host that forwards its log to another one
     | {"registry.json", "forwarded.json"}
 )
 _RECEIPT_FILES = frozenset({"receipts.jsonl", "pass.lock", "step.json", "step.json.new"})
+_DRILL = ".drill-"
 _DOCTORS = ".doctor-"
 _OWN_DATABASE = "eventlogging.db"
 _BESIDE = ("", "-wal", "-shm", "-journal")
@@ -135,7 +137,11 @@ def old_backups(
     for path in _entries(var / "backups"):
         match = _BACKUP.fullmatch(path.name)
         if match is None:
-            if not path.name.startswith(".drill-"):
+            if path.name.startswith(_DRILL):
+                if path.stat().st_mtime < time.time() - grace_days * 86_400:
+                    what = "left by a restore drill, with all that was in a backup"
+                    yield Finding("backup", str(path), what, "delete it")
+            else:
                 yield Finding("file", str(path), "no backup, as far as anybody knows", _ASK)
             continue
         looked["backups"] = looked.get("backups", 0) + 1

@@ -411,6 +411,22 @@ def test_a_stale_backup_is_found(planted: Planted) -> None:
     assert {one.kind for one in planted.look(grace_days=0).findings} == {"backup"}
 
 
+def test_what_a_restore_drill_has_left_is_found(planted: Planted) -> None:
+    database = planted.house.platform.database
+    if database.dialect.name == "sqlite":
+        left = planted.var / "backups" / ".drill-abc"
+        left.mkdir(parents=True)
+        assert planted.look().is_clean, "it may be at work"
+        os.utime(left, (0, 0))
+        assert planted.found().where == str(left)
+    else:
+        name = f"{database.engine.url.database}_drill"
+        planted.run(f"CREATE DATABASE {name}", f"CREATE TABLE {name}.a (i INTEGER)")
+        assert planted.look().is_clean, "it may be at work"
+        assert planted.found(grace_days=0).where == name
+        planted.run(f"DROP DATABASE {name}")
+
+
 @pytest.mark.parametrize(
     "name", ["copy.db", "export.csv", "log/notes.txt", "log/2026-01-01.tar", "backups/all.sql"]
 )

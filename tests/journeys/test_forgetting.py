@@ -6,7 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 import statistics
-import threading
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,17 +18,24 @@ import pytest
 import sqlalchemy as sa
 
 from eventlogging import clock
-from eventlogging.backup import make as backups
+from eventlogging.backup.make import make
+from eventlogging.backup.model import Backup, folder_of
+from eventlogging.backup.restore import look, restore
+from eventlogging.cli.forget_again import purge, replay
 from eventlogging.cli.traffic import traffic
 from eventlogging.cli.verify import certificate
 from eventlogging.event import Outcome
 from eventlogging.governance.read import read_governance
+from eventlogging.jobs.erasure_duties import carry_out_erasures
 from eventlogging.jobs.runner import run_due
 from eventlogging.jobs.table import JOBS
 from eventlogging.ledger.proof import prove
 from eventlogging.ledger.reading import lines_of_truth, total
+from eventlogging.platform import open_platform
 from eventlogging.registry.apply import apply
-from eventlogging.retention import erasure, extensions
+from eventlogging.retention import erasure, erasure_book, extensions
+from eventlogging.retention.letter import Post
+from eventlogging.retention.wish import Wish
 from eventlogging.store.fixed import job_run
 from tests.console import House
 from tests.servers import ROOT
@@ -60,6 +67,7 @@ class World:
         self.begin = clock.now_ms() // clock.DAY_MS * clock.DAY_MS
         self.sent: dict[str, Sent] = defaultdict(Sent)
         self._bodies = traffic(read_governance(ROOT).schemas.values(), seed=11)
+        self._seen: set[str] = set()  # a retry of the demo traffic is the same event
         self._nightly = [job for job in JOBS if job.name in NIGHTLY]
 
     @property
@@ -80,11 +88,10 @@ class World:
         accepted = self.house.accept(json.dumps(bodies).encode(), scopes={"produce"})
         self.house.load()
         today = self.sent[self.day(number)]
-        seen: set[str] = set()
         for body, verdict in zip(bodies, accepted.verdicts, strict=True):
-            if verdict.outcome is not Outcome.VALID or body.get("id") in seen:
+            if verdict.outcome is not Outcome.VALID or body.get("id") in self._seen:
                 continue
-            seen.add(body.get("id"))
+            self._seen.add(body.get("id", str(uuid.uuid4())))
             if body["schema"] == "NavigationTiming":
                 today.timings.append(body["event"])
             if body["schema"] == "ServerSideAccountCreation":
@@ -135,12 +142,28 @@ class World:
         with self.platform.database.read() as connection:
             assert total(lines_of_truth(connection)).residual == 0
 
+    def counted(self) -> dict[str, int]:
+        """Rows of every table of events."""
+        names = [row[0] for row in self.rows("SELECT DISTINCT table_name FROM table_day")]
+        return {name: int(self.rows(f"SELECT COUNT(*) FROM `{name}`")[0][0]) for name in names}
+
+    def restore(self, backup: Backup) -> None:
+        """Stop, put a backup back, start again; the loader catches up from the log."""
+        self.house.close()
+        platform = open_platform(self.house.config)
+        found = look(platform, backup)
+        restore(platform, backup, found.checksum, replay=replay, purge=purge)
+        platform.database.close()
+        self.house = House(self.house.config.database_url, self.var)
+        self.house.load()
+        carry_out_erasures(self.platform, clock.minute(clock.now_ms()))
+
     def hashes(self) -> set[bytes]:
         key = self.platform.privacy_key
         return {key.hash(PERSON).encode(), key.hash(str(PERSON)).encode()}
 
     def traces(self) -> list[str]:
-        """Where a text of the person stands: in every file of ours, byte by byte, and every table."""
+        """Where the person stands: in every file of ours, byte by byte, and every table."""
         wanted = {*self.hashes(), str(PERSON).encode()}
         found = []
         for path in self.var.rglob("*"):
@@ -173,8 +196,10 @@ def test_two_hundred_days(world: World) -> None:
             grant_an_extension(world)
         world.live_through(number)
         world.assert_proved(number)
+        if number == FORGOTTEN_ON - 1:
+            yesterday = make(world.platform, folder_of(world.var))
         if number == FORGOTTEN_ON:
-            forget_the_person(world)
+            forget_the_person(world, yesterday)
         if number + 1 in (RAW_GOES - 1, RAW_GOES, RAW_GOES + 1, DAYS):
             raw_goes_on_its_day(world, number + 1)
         if number + 1 in (HELD_UNTIL, HELD_UNTIL + 1):
@@ -196,16 +221,17 @@ def raw_goes_on_its_day(world: World, today: int) -> None:
 def grant_an_extension(world: World) -> None:
     """A researcher, two months in, needs the first days for longer."""
     database = world.platform.database
-    asked = extensions.ask(
-        database,
-        schemas=["RecipeUptake"], first_day=world.day(0), last_day=world.day(20), keep_days=180,
+    wish = Wish(
+        schemas=("RecipeUptake",), first_day=world.day(0), last_day=world.day(20), keep_days=180,
         until=world.day(HELD_UNTIL), reason="The study runs for two more months.",
-        why_not_less="It follows single recipes.", who="owner@example.org", reviewers=(),
+        why_not_less="It follows single recipes.",
     )  # fmt: skip
-    assert asked.done, asked.problems
+    post = Post("http://localhost", "key")
+    asked = extensions.ask(database, wish, "recipes@example.org", (), post)
+    assert asked.extension is not None, asked.problems
     decided = extensions.decide(
-        database, world.var / "receipts", asked.extension.id, "reviewer@example.org",
-        granted=True, words="Until then.",
+        database, asked.extension.id, "reviewer@example.org", True, "Until then.",
+        world.var / "receipts", post,
     )  # fmt: skip
     assert decided.done, decided.problems
 
@@ -218,26 +244,32 @@ def the_extension_holds_to_its_end(world: World, today: int) -> None:
         assert kept == [], "and not a day longer"
 
 
-def forget_the_person(world: World) -> None:
+def forget_the_person(world: World, yesterday: Backup) -> None:
     """The person asks; afterwards yesterday's backup brings everything back but them."""
     assert world.traces(), "the search finds what is there"
-    yesterday = backups.make(world.platform, world.var / "backups")
     data = b"".join(
         gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         for path in yesterday.folder.rglob("*")
         if path.is_file()
     )
     assert any(one in data for one in world.hashes()), "the backup holds the person"
-    erased = erasure.ask(world.platform, [str(PERSON)], "admin@example.org")
-    erased = erasure.carry_out(world.platform, erased)
-    assert erased.state == "done", erased.detail
+    wish = erasure.ask(world.platform, [str(PERSON)], "admin@example.org")
+    carry_out_erasures(world.platform, clock.minute(clock.now_ms()))
+    with world.platform.database.read() as connection:
+        done = erasure_book.read(connection, wish.id)
+    assert done is not None and done.state == "done", done
     assert world.traces() == []
     world.assert_the_books_hold()
+    before = world.counted()
+    world.restore(yesterday)
+    assert world.traces() == []
+    world.assert_the_books_hold()
+    assert world.counted() == before, "and nobody else is missing"
 
 
 def timings_remain_without_people(world: World) -> None:
     table = "NavigationTiming_1_scrubbed"
-    columns = {row for row in _columns(world, table)}
+    columns = set(_columns(world, table))
     assert not {"event_pageId", "event_revId", "event_userId", "user_agent_browser"} & columns
     names = ", ".join(f"`event_{name}`" for name in TIMINGS)
     rows = world.rows(f"SELECT dt, {names} FROM `{table}`")

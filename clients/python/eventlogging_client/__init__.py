@@ -1,7 +1,7 @@
 """The client of EventLogging for Python services: what is logged is sent, or accounted for.
 
-    from eventlogging_client import EventLog
-    EventLog("https://events.example.org").log("RecipeUptake", {"status": "RUNNER_SUCCESS"})
+from eventlogging_client import EventLog
+EventLog("https://events.example.org").log("RecipeUptake", {"status": "RUNNER_SUCCESS"})
 """
 
 from eventlogging_client.client import EventLog

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
 
 _FIRST = 1000
 _LONGEST = 300_000
@@ -11,7 +10,7 @@ _SETTLED = frozenset({201, 202, 207, 400})
 _SECONDS = re.compile(r"[0-9]+\Z")
 
 
-def delay(attempt: int, said: Optional[str], jitter: float) -> int:
+def delay(attempt: int, said: str | None, jitter: float) -> int:
     """Milliseconds to wait before try `attempt` (from 1 on).
 
     `said` is the header Retry-After, of which seconds are understood; `jitter` is 0 to 1.

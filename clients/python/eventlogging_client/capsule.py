@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any
 
 MOST_BYTES = 1_000_000  # of one event; what servers refuse as too large, they shall see and count
 _DEEPEST = 300  # servers take 64; much more would make the whole parcel unreadable
@@ -18,12 +18,14 @@ _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 class Event:
     """An event that waits to be sent."""
 
-    __slots__ = ("at", "body", "decided", "id", "name", "number", "unit")
+    __slots__ = ("at", "body", "decided", "name", "number", "unit", "unit_stated")
 
-    def __init__(self, name: str, id: str, unit: str, body: bytes, decided: bool) -> None:
+    def __init__(
+        self, name: str, unit: str, body: bytes, *, decided: bool, unit_stated: bool = False
+    ) -> None:
         self.name = name  # under which it is counted
-        self.id = id
         self.unit = unit  # by which it is sampled
+        self.unit_stated = unit_stated  # whether the body says so
         self.body = body
         self.decided = decided  # whether it was sampled
         self.number = 0  # in the spool
@@ -31,7 +33,8 @@ class Event:
 
     def state_rate(self, rate: float) -> None:
         """State the rate of the sample that it is in."""
-        more = encoded({"sample_rate": rate, "sample_unit_id": self.unit})
+        stated = {} if self.unit_stated else {"sample_unit_id": self.unit}
+        more = encoded({"sample_rate": rate, **stated})
         self.body = self.body[:-1] + b"," + more[1:]
 
 
@@ -40,7 +43,7 @@ def capsule(
     event: Mapping[str, Any],
     id: str,
     dt: Any,
-    **more: Optional[str],
+    **more: str | None,
 ) -> bytes:
     """Return the capsule of an event.
 

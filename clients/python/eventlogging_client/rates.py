@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 from eventlogging_client.wire import Trouble, Wire
 
@@ -20,7 +20,7 @@ class Rates:
     def __init__(self) -> None:
         self._rates: Mapping[str, float] = {}
         self._etag = ""
-        self._asked: Optional[float] = None
+        self._asked: float | None = None
 
     @property
     def asked(self) -> bool:

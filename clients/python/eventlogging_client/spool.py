@@ -24,7 +24,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from eventlogging_client.capsule import Event, encoded
 from eventlogging_client.counts import Counts, Table
@@ -64,7 +64,7 @@ class Left:
                 kind, *rest = json.loads(line)
                 if kind in ("e", "k"):
                     number, name, content = rest
-                    event = Event(str(name), str(content["id"]), "", encoded(content), True)
+                    event = Event(str(name), "", encoded(content), decided=True)
                     event.number = base + number
                     self.events[event.number] = event
                     if kind == "e":
@@ -89,26 +89,28 @@ class Spool:
     """One process's file. Its methods are called under the lock of the queue, but for `sync`."""
 
     def __init__(self, folder: str, most_bytes: int) -> None:
+        """Nothing is done yet: the file is made when there is something to write."""
         self.fault = ""
         self._folder = Path(folder)
         self._most_bytes = most_bytes
-        self._file: Optional[int] = None
-        self._path: Optional[Path] = None
+        self._file: int | None = None
+        self._path: Path | None = None
         self._size = 0
         self._number = 0
         self._unsynced = False
         self._tried = -_MEND
+        self._begun = False
         self._others: list[tuple[Path, int]] = []
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._begin([], (), {}, ())
-        except OSError as error:
-            self._fail(error)
 
     # ---------------------------------------------------------------- what happens to events
 
     def add(self, event: Event) -> None:
         """Write down an event that was attempted and waits."""
+        if not self._begun:
+            try:
+                self._begin([], (), {}, ())
+            except OSError as error:
+                self._fail(error)
         self._number += 1
         event.number = self._number
         name = encoded(event.name)
@@ -119,10 +121,6 @@ class Spool:
         numbers = [event.number for event in events if event.number]
         if numbers:
             self._write(_line(["d", kind, numbers]))
-
-    def counted(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Write down counts of events that were never written down themselves."""
-        self._write(_line(["c", counts]))
 
     def reported(self, report: Report) -> None:
         """Write down that all counts so far are in this report."""
@@ -138,6 +136,7 @@ class Spool:
             self._unsynced = False
             try:
                 os.fsync(self._file)
+                self._sync_folder()
             except OSError as error:
                 self._fail(error)
 
@@ -145,10 +144,15 @@ class Spool:
 
     @property
     def must_rewrite(self) -> bool:
-        """Whether the file is too long, or was given up and may be tried again."""
-        if self._file is None:
-            return time.monotonic() - self._tried >= _MEND
-        return self._size > self._most_bytes
+        """Whether the file is too long, or was given up, and may be tried again."""
+        late = self._begun and time.monotonic() - self._tried >= _MEND
+        too_long = self._size > self._most_bytes
+        return late and (self._file is None or too_long or self.has_left)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether files of others wait to be replaced."""
+        return bool(self._others)
 
     def rewrite(
         self,
@@ -162,7 +166,7 @@ class Spool:
         try:
             self._begin([path.name for path, _ in gone if path], events, counts, reports)
         except OSError as error:
-            self._fail(error)
+            self.fault = error.strerror or str(error)
             return
         self._others = []
         for path, file in gone:
@@ -186,6 +190,10 @@ class Spool:
         if self._path is not None and not keep and not self._others:
             with contextlib.suppress(OSError):
                 self._path.unlink()
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of files that belong to the parent of this process, and of its locks on them."""
         for file in [self._file, *(file for _, file in self._others)]:
             if file is not None:
                 with contextlib.suppress(OSError):
@@ -210,7 +218,7 @@ class Spool:
                 self._others.append((path, file))
             self._sweep()
         except OSError as error:
-            self._fail(error)
+            self.fault = error.strerror or str(error)
         return left
 
     def _sweep(self) -> None:
@@ -222,18 +230,17 @@ class Spool:
     def _begin(
         self,
         replaced: list[str],
-        events: Iterable[Event],
+        events: Sequence[Event],
         counts: Mapping[str, Mapping[str, int]],
         reports: Iterable[Report],
     ) -> None:
-        self._tried = time.monotonic()
+        self._tried, self._begun = time.monotonic(), True
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lines = [_line(["x", replaced])]
         lines.extend(_line(["r", report.id, report.counts]) for report in reports)
         if counts:
             lines.append(_line(["c", counts]))
-        number = 0
-        for event in events:
-            number += 1
+        for number, event in enumerate(events, 1):
             lines.append(b'["k",%d,%s,%s]\n' % (number, encoded(event.name), event.body))
         content = b"".join(lines)
         path = self._folder / f"{uuid.uuid4().hex}{_ENDING}"
@@ -243,8 +250,11 @@ class Spool:
         try:
             _lock(file)
             _write_all(file, content)
-            os.fsync(file)
+            if replaced or events:  # else nothing is to be kept yet, and who logs need not wait
+                os.fsync(file)
             made.rename(path)
+            if replaced or events:
+                self._sync_folder()
         except OSError:
             os.close(file)
             with contextlib.suppress(OSError):
@@ -252,15 +262,25 @@ class Spool:
             raise
         for number, event in enumerate(events, 1):
             event.number = number
-        self._file, self._path, self._number = file, path, number
+        self._file, self._path, self._number = file, path, len(events)
         self._size = len(content)
-        self._unsynced = False
+        self._unsynced = not (replaced or events)
         self.fault = ""
+
+    def _sync_folder(self) -> None:
+        with contextlib.suppress(OSError):  # not everywhere can folders be opened
+            folder = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def _write(self, data: bytes) -> None:
         if self._file is None:
             return
         try:
+            if self._size > 2 * self._most_bytes:
+                raise OSError("the spool is full")
             _write_all(self._file, data)
             self._size += len(data)
             self._unsynced = True
@@ -296,7 +316,7 @@ def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _locked(path: Path) -> Optional[int]:
+def _locked(path: Path) -> int | None:
     """Open a file and lock it; None where a living process holds it, or it is gone."""
     try:
         file = os.open(path, os.O_RDWR)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import http.client
 from collections.abc import Mapping
-from typing import Optional
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -34,7 +33,7 @@ class Reply:
 class Wire:
     """A connection, made when first needed and again once it broke. For one thread."""
 
-    def __init__(self, url: str, token: Optional[str], timeout: float, client: str) -> None:
+    def __init__(self, url: str, token: str | None, timeout: float, client: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not an address such as https://events.example.org")
@@ -49,7 +48,7 @@ class Wire:
             if not token.isascii() or not token.isprintable() or " " in token:
                 raise ValueError("the token holds characters that no token has")
             self._headers["Authorization"] = f"Bearer {token}"
-        self._connection: Optional[http.client.HTTPConnection] = None
+        self._connection: http.client.HTTPConnection | None = None
         self._prefix = ""  # of targets: a proxy is told the site as well
         self._more: Mapping[str, str] = {}
         self._used = False
@@ -58,9 +57,9 @@ class Wire:
         self,
         method: str,
         path: str,
-        body: Optional[bytes] = None,
-        headers: Optional[Mapping[str, str]] = None,
-        timeout: Optional[float] = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> Reply:
         """Ask and return the answer; raises Trouble where none comes.
 
@@ -83,9 +82,9 @@ class Wire:
         self,
         method: str,
         path: str,
-        body: Optional[bytes],
+        body: bytes | None,
         headers: Mapping[str, str],
-        timeout: Optional[float],
+        timeout: float | None,
     ) -> Reply:
         connection = self._connection or self._open()
         seconds = min(timeout or self._timeout, self._timeout)
@@ -105,7 +104,9 @@ class Wire:
     def _open(self) -> http.client.HTTPConnection:
         host, port = self._host, self._port
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        proxy = None if proxy_bypass(host) else getproxies().get("https" if self._secure else "http")
+        proxy = (
+            None if proxy_bypass(host) else getproxies().get("https" if self._secure else "http")
+        )
         self._prefix, self._more = "", {}
         if not proxy:
             connection = kind(host, port, timeout=self._timeout)

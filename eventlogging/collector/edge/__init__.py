@@ -1,0 +1,1 @@
+"""Edge logs: events that a web server or cache answered itself, taken from its access log."""

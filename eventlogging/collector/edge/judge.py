@@ -1,0 +1,166 @@
+"""From the lines of an edge log to verdicts: what a beacon's request says, a line says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventlogging import clock
+from eventlogging.collector.edge.formats import Format
+from eventlogging.collector.edge.percent import event_text, unquoted
+from eventlogging.collector.edge.times import Times
+from eventlogging.collector.request import OPT_OUT_COOKIE, context_of
+from eventlogging.config import Config
+from eventlogging.event import Outcome
+from eventlogging.intake import decode
+from eventlogging.intake.accept import UNKNOWN_CODES, Accepted, Intake
+from eventlogging.intake.context import Context
+from eventlogging.intake.seal import PrivacyKey
+from eventlogging.registry.model import Snapshot
+
+_OLDEST_MS = 30 * clock.DAY_MS
+_AHEAD_MS = 60_000
+_NOTHING = (b"", b"-")
+_NO_FIELDS = "(a line of an edge log that is not of the format)"
+_MOST_KNOWN = 4096
+_BODY_START = 8192
+
+
+@dataclass
+class Judged:
+    """What a chunk becomes: lines of our log, the tally of what was sent, and counts to show."""
+
+    lines: list[bytes] = field(default_factory=list)
+    sent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    read: int = 0  # lines that are not blank
+    unknown: bool = False  # whether any event is of a schema or version that is not known
+
+
+class Judge:
+    """Judges lines of one format by the same intake as requests."""
+
+    def __init__(self, format: Format, config: Config, key: PrivacyKey) -> None:
+        self._format = format
+        self._config = config
+        self._intake = Intake(config, key)
+        self._times = Times()
+        self._snapshot = Snapshot(counter=-1)
+        at = format.at
+        self._time_at = at.get("time")
+        self._agent_at = at.get("agent")
+        self._said_at = [
+            (name, at[name]) for name in ("cookie", "dnt", "sec-gpc", "origin") if name in at
+        ]
+        self._by_number = "number" in at and "edge" in at
+        self._seed_at = [at[name] for name in ("edge", "number", "time") if name in at]
+        self._said: dict[tuple[bytes, ...], tuple[bool, str]] = {}
+        self._agents: dict[bytes, str] = {}
+
+    def use(self, snapshot: Snapshot) -> None:
+        """Judge by this snapshot of the registry from now on."""
+        self._snapshot = snapshot
+        self._intake.use(snapshot)
+
+    def judge(self, data: bytes, start: int, fingerprint: str) -> Judged:
+        """Judge the lines that begin at `start` of the log that is known by its fingerprint."""
+        judged = Judged()
+        now = clock.now_ms()
+        lines = data.split(b"\n")
+        offset = start
+        for line in lines:
+            if line and not line.isspace():
+                judged.read += 1
+                parts = self._format.parts(line)
+                accepted = (
+                    self._intake.refuse_body("malformed_json", _NO_FIELDS.encode(), Context(now))
+                    if parts is None
+                    else self._accept(line, parts, now, fingerprint, offset)
+                )
+                judged.lines += accepted.lines
+                judged.sent.update(accepted.sent)
+                for verdict in accepted.verdicts:
+                    judged.outcomes[verdict.outcome] += 1
+                    if verdict.code in UNKNOWN_CODES:
+                        judged.unknown = True
+            offset += len(line) + 1
+        return judged
+
+    def _accept(
+        self, line: bytes, parts: Sequence[bytes], now: int, fingerprint: str, offset: int
+    ) -> Accepted:
+        parts, received = self._received(line, parts, now)
+        opted_out, origin = self._what_was_said(parts) if self._said_at else (False, "")
+        agent = self._agent(parts[self._agent_at]) if self._agent_at is not None else ""
+        query = parts[self._format.event_at]
+        body = event_text(query) if self._format.is_query else query
+        if len(body) > self._config.max_body_bytes:
+            context = Context(received, agent, origin, opted_out=opted_out)
+            return self._intake.refuse_body("body_too_large", body[:_BODY_START], context)
+        decoded = decode.decode(body, max_batch=self._config.max_batch)
+        seed = ""
+        if not _has_own_id(decoded.events):
+            seed = self._seed(parts, body, fingerprint, offset)
+        context = Context(received, agent, origin, opted_out=opted_out, id_seed=seed)
+        return self._intake.accept_decoded(decoded, body, context)
+
+    def _received(
+        self, line: bytes, parts: Sequence[bytes], now: int
+    ) -> tuple[Sequence[bytes], int]:
+        """Return when the edge took the event, where that is plausible, else when we read it."""
+        if self._time_at is None:
+            return parts, now
+        found = self._times.ms(parts[self._time_at])
+        if found is None:  # a time with a blank in it, perhaps
+            parts = self._format.parts_of_odd(line) or parts
+            found = self._times.ms(parts[self._time_at])
+        if found is None or not now - _OLDEST_MS <= found <= now + _AHEAD_MS:
+            return parts, now
+        return parts, min(found, now)
+
+    def _agent(self, text: bytes) -> str:
+        """Return the User-Agent header; logs hold it as it is, or percent-encoded."""
+        found = self._agents.get(text)
+        if found is None:
+            if len(self._agents) >= _MOST_KNOWN:
+                self._agents.clear()
+            plain = text if b" " in text else unquoted(text)
+            found = "" if text in _NOTHING else plain.decode("latin-1")
+            self._agents[text] = found
+        return found
+
+    def _what_was_said(self, parts: Sequence[bytes]) -> tuple[bool, str]:
+        """Return whether the person said no, and the page's origin."""
+        key = tuple(parts[place] for _, place in self._said_at)
+        found = self._said.get(key)
+        if found is None:
+            if len(self._said) >= _MOST_KNOWN:
+                self._said.clear()
+            headers = {
+                name: text.decode("latin-1")
+                for (name, _), text in zip(self._said_at, key, strict=True)
+                if text not in _NOTHING
+            }
+            if "cookie" in headers and "=" not in headers["cookie"]:  # of our cookie, the value
+                headers["cookie"] = f"{OPT_OUT_COOKIE}={headers['cookie']}"
+            context = context_of(headers, 0, self._snapshot, "")
+            found = self._said[key] = context.opted_out, context.origin
+        return found
+
+    def _seed(self, parts: Sequence[bytes], body: bytes, fingerprint: str, offset: int) -> str:
+        """Return what an event's id is made from that names none: the same at every reading."""
+        if self._by_number:
+            told = b" ".join(parts[place] for place in self._seed_at)
+        else:
+            told = f"{fingerprint} {offset}".encode()
+        return (told + b" " + body).decode("latin-1")
+
+
+def _has_own_id(events: Sequence[Any]) -> bool:
+    """Whether it is one event that surely names its id."""
+    if len(events) != 1 or type(events[0]) is not dict:
+        return False
+    event = events[0]
+    return bool(event.get("id") or event.get("uuid"))
