@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs
 
 from eventlogging.intake import cloudevents
@@ -13,11 +13,13 @@ from eventlogging.registry.model import Snapshot
 from eventlogging.registry.tokens import TEST, TEST_PREFIX
 
 OPT_OUT_COOKIE = "eventlogging_opt_out"
+OPT_OUT_FOR_COOKIE = "eventlogging_opt_out_for"  # names of schemas, with colons between them
 _WANTED = {
     name.encode(): name
     for name in ("user-agent", "origin", "authorization", "cookie", "dnt", "sec-gpc")
     + ("content-type", "content-length", "content-encoding", "x-request-id", "x-csrf-token")
 }
+_NOTHING: frozenset[str] = frozenset()
 _NO = frozenset({"", "false", "0", "no"})
 JSON_TYPES = frozenset(
     {"", "application/json", "text/plain", "application/reports+json", "text/json"}
@@ -48,12 +50,14 @@ def context_of(
 ) -> Context:
     """Return the context of all events in a request."""
     scopes, test_key = _rights(headers.get("authorization", ""), snapshot, admin_token)
+    opted_out, opted_out_of = said_no(headers)
     return Context(
         received=received,
         user_agent=headers.get("user-agent", ""),
         origin=headers.get("origin", ""),
         scopes=scopes,
-        opted_out=_opted_out(headers),
+        opted_out=opted_out,
+        opted_out_of=opted_out_of,
         request_id=headers.get("x-request-id", ""),
         test_key=test_key,
     )
@@ -101,12 +105,18 @@ def _secret(authorization: str) -> str:
     return secret.strip() if kind.lower() == "bearer" else ""
 
 
-def _opted_out(headers: dict[str, str]) -> bool:
-    if headers.get("dnt") == "1" or headers.get("sec-gpc") == "1":
-        return True
+def said_no(headers: Mapping[str, str]) -> tuple[bool, frozenset[str]]:
+    """Return whether a request's headers say no to everything, and the schemas they say no to."""
+    everything = headers.get("dnt") == "1" or headers.get("sec-gpc") == "1"
+    cookies = headers.get("cookie", "")
+    if OPT_OUT_COOKIE not in cookies:
+        return everything, _NOTHING
+    names: list[str] = []
     # Not by a parser, which gives up on one bad cookie: a person who said no is believed.
-    for cookie in headers.get("cookie", "").split(";"):
+    for cookie in cookies.split(";"):
         name, _, value = cookie.partition("=")
         if name.strip() == OPT_OUT_COOKIE and value.strip(' "') not in ("0", ""):
-            return True
-    return False
+            everything = True
+        elif name.strip() == OPT_OUT_FOR_COOKIE:
+            names += value.strip(' "').split(":")
+    return everything, frozenset(filter(None, names)) if names else _NOTHING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from eventlogging.ledger.reading import LineOfTruth
@@ -93,6 +93,11 @@ def _terms(line: LineOfTruth) -> Iterator[Term]:
 def _pieces(line: LineOfTruth) -> Iterator[Piece]:
     numbers = {kind: max(0, getattr(line, kind)) for kind in _ORDER}
     numbers["unexplained"] = abs(line.residual)
+    return pieces_of(numbers)
+
+
+def pieces_of(numbers: Mapping[str, int]) -> Iterator[Piece]:
+    """Yield a bar of these parts, none below 0, left to right; those of 0 are left out."""
     total = sum(numbers.values())
     if not total:
         return

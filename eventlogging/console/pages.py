@@ -23,6 +23,7 @@ from eventlogging.console import (
     aggregates,
     alert_pages,
     alert_rules_page,
+    balance_page,
     charts,
     client_file,
     draft_pages,
@@ -48,6 +49,7 @@ from eventlogging.console import (
     shell,
     sign_in,
     snapshots,
+    transparency_page,
     who,
 )
 from eventlogging.console.overview import BARS, SORTS, read_overview, two_days
@@ -86,6 +88,8 @@ def register(app: Flask, parts: Parts) -> None:
     draft_pages.register(app, parts)
     review_pages.register(app, parts)
     client_file.register(app, parts)
+    balance_page.register(app, parts)
+    transparency_page.register(app, parts)
     error_pages.register(app)
     app.add_template_filter(grouped, "grouped")
     app.add_template_filter(_minute, "minute")

@@ -35,6 +35,7 @@ _ITEMS = (
     Item("jobs", "/jobs", "Jobs", "see_jobs"),
     Item("outbox", "/outbox", "Outbox", "see_outbox"),
     Item("audit", "/audit", "Audit", "see_audit"),
+    Item("transparency", "/transparency", "Transparency", "see_schemas"),
 )
 
 

@@ -107,7 +107,10 @@ class Intake:
     def refuse_body(
         self, code: str, body: bytes, context: Context, *, is_batch: bool = False
     ) -> Accepted:
-        """Book a body that cannot be read as one invalid event."""
+        """Book a body that cannot be read as one invalid event; of who said no, as suppressed."""
+        if self._says_no(context, "") and not context.test_key:
+            sent = {(clock.minute(context.received), UNKNOWN): 1}
+            return Accepted((_suppressed(None, context),), sent, is_batch)
         text = body[:_RAW_BODY_LIMIT].decode("utf-8", "replace").replace("\0", "\ufffd")
         verdict = self._refuse_unread(text, code, context, 0)
         if context.test_key:
@@ -125,10 +128,17 @@ class Intake:
             sent[key] = sent.get(key, 0) + 1
         return sent
 
+    def _says_no(self, context: Context, name: str) -> bool:
+        """Whether the person said no to events of this schema."""
+        if context.opted_out or not context.opted_out_of:
+            return context.opted_out
+        # What is of no known schema might be of one that the person said no to.
+        return name in context.opted_out_of or name not in self._schemas.snapshot.schemas
+
     def accept(self, event: dict[str, Any], context: Context, index: int = 0) -> Verdict:
         """Judge one event without flaws."""
         envelope = open_envelope(event)
-        if context.opted_out or not envelope.consent:
+        if not envelope.consent or self._says_no(context, envelope.name):
             return _suppressed(self._schemas.snapshot.schemas.get(envelope.name), context)
         ready = self._schemas.find(envelope)
         if isinstance(ready, Unready):
@@ -189,7 +199,7 @@ class Intake:
         """Return the verdict of an event whose content is flawed as a whole."""
         schema = self._schemas.snapshot.schemas.get(claimed_name(event))
         envelope = replace(open_envelope(event), id=None) if isinstance(event, dict) else Envelope()
-        if context.opted_out or not envelope.consent:
+        if not envelope.consent or self._says_no(context, schema.name if schema else ""):
             return _suppressed(schema, context)
         shown = event if isinstance(event, str) else lines.text_of(event)
         case = Case(shown, envelope, schema, None, context, index, unread=event)

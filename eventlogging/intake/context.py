@@ -11,6 +11,7 @@ class Context:
 
     `request_id` is what the sender calls the request, unchecked. `test_key` names the test key
     that the events come with: they are judged, and stay out of every sum and table of production.
+    `opted_out_of` are names of schemas that the person said no to, having said yes to others.
     `id_seed` is what ids are made from where events name none, so that the same request, read
     again, gives the same ids.
     """
@@ -20,6 +21,7 @@ class Context:
     origin: str = ""
     scopes: frozenset[str] = frozenset()
     opted_out: bool = False
+    opted_out_of: frozenset[str] = frozenset()
     client: str | None = None
     request_id: str = ""
     test_key: str = ""

@@ -126,6 +126,7 @@ def of_test_key(line: bytes, key: str) -> bytes:
             "received": content["received"],
             "index": content.get("index", 0),
             "event": event,
+            "sealed": content.get("sealed", True),
         },
         option=orjson.OPT_APPEND_NEWLINE,
     )

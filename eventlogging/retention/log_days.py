@@ -25,6 +25,7 @@ from eventlogging.store.fixed import checkpoint, parked
 
 _CHUNK = 500  # checkpoints in one statement
 _UNSEALED = (b'"sealed":false',)  # as intake writes it; the line is read before it is believed
+_REFUSED = (Outcome.INVALID, "test")  # those of test keys, too
 _KEEPS = ("keep_days", "invalid_keep_days")
 
 
@@ -156,7 +157,7 @@ def blank_unsealed(platform: Platform, policies: Policies, today: str, cut_off: 
 
 def _must_go(line: bytes, policies: Policies, today: str) -> bool:
     content = orjson.loads(line)
-    if content.get("outcome") != Outcome.INVALID or content.get("sealed") is not False:
+    if content.get("outcome") not in _REFUSED or content.get("sealed") is not False:
         return False
     received = clock.day(content["received"])
     return received < policies.of(content["schema"]).unsealed_first_kept(today)

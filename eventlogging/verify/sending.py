@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import requests
 
+from eventlogging.event import UNKNOWN
 from eventlogging.intake.seal import PrivacyKey
 
 _TIMEOUT = 10.0
@@ -124,6 +125,9 @@ def _of_events(
         ("beacon", "GET", f"/beacon/event?{quote(text, safe='')};", b"", common, 1),
         ("beacon body", "POST", "/beacon/event", text, typed(_JSON), 1),
     )
+    if not says_no:  # what nobody can read says nothing in its body
+        way_of = f"POST broken JSON with {way}"
+        yield Request(way_of, "POST", path, text[:-1], typed(_JSON), UNKNOWN, 1)
     for name, method, where, body, headers, events in forms:
         yield Request(
             f"{method} {name} with {way}", method, where, body, headers, target.schema, events

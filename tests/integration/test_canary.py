@@ -24,7 +24,7 @@ from tests.console import House
 from tests.servers import Server
 
 # Twelve forms of events in four ways of saying no, and dialogs in the three of headers.
-REQUESTS = 12 * len(WAYS) + 3
+REQUESTS = 12 * len(WAYS) + 3 + 3  # dialogs and broken bodies, which say no by headers alone
 MORE = 2 * len(WAYS)  # arrays and parcels have two events
 # What a server does that forgets the cookie on one of its routes.
 CARELESS = """

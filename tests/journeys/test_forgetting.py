@@ -301,7 +301,7 @@ def aggregates_remain_and_are_right(world: World) -> None:
     for cell in body["cells"]:
         if cell["events"] == counted:
             exact = statistics.median(one["loadEventEnd"] for one in world.sent[day].timings)
-            assert cell["quantiles"]["/loadEventEnd"]["p50"] == pytest.approx(exact, rel=0.2)
+            assert cell["quantiles"]["loadEventEnd"]["p50"] == pytest.approx(exact, rel=0.2)
 
 
 def no_log_outlives_its_days(world: World) -> None:

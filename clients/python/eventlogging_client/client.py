@@ -10,7 +10,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from eventlogging_client.capsule import Event, capsule, new_id
@@ -237,10 +237,8 @@ class EventLog:
                 util.Finalize(None, _close, args=(weakref.ref(self),), exitpriority=10)
 
     def _say(self, text: str, *words: Any) -> None:
-        try:
+        with suppress(Exception):  # whatever logging does, all else goes on
             self._log.log(self._level, text, *words)
-        except Exception:  # noqa: S110 - whatever logging does, the service goes on
-            pass
 
 
 def _close(me: weakref.ref[EventLog]) -> None:

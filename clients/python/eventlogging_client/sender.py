@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from eventlogging_client.backoff import delay, meaning
@@ -258,10 +259,8 @@ class Sender:
             self._say("on_refused failed: %r", error)
 
     def _say(self, text: str, *words: Any) -> None:
-        try:
+        with suppress(Exception):  # whatever logging does, all else goes on
             self._log.log(self._level, text, *words)
-        except Exception:  # noqa: S110 - a fault of logging must not end the sending
-            pass
 
 
 def _refusals(reply: Reply) -> list[Any]:

@@ -18,16 +18,15 @@ every event is counted once, whenever a process dies. Without `fcntl` a folder i
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eventlogging_client.capsule import Event, encoded
-from eventlogging_client.counts import Counts, Table
+from eventlogging_client.left import Left, Report, replaced_by
 
 try:
     import fcntl
@@ -37,52 +36,6 @@ except ImportError:  # Windows
 _ENDING = ".spool"
 _OLD = 60.0  # seconds after which an unfinished file is nobody's
 _MEND = 10.0  # seconds between attempts to write again after a fault
-
-
-class Report:
-    """Counts on their way to the collector, under an id that every try repeats."""
-
-    def __init__(self, id: str, counts: Table) -> None:
-        self.id = id
-        self.counts = counts
-
-
-class Left:
-    """What a process left behind: events in order, counts in no report, reports in no answer."""
-
-    def __init__(self) -> None:
-        self.events: dict[int, Event] = {}
-        self.counts = Counts()
-        self.reports: dict[str, Report] = {}
-
-    def read(self, path: Path) -> None:
-        """Add what a file says. A torn line, as a crash leaves the last one, says nothing."""
-        base = max(self.events, default=0) + 1  # numbers of another file
-        counts, reports = Counts(), {}
-        for line in _lines(path):
-            with contextlib.suppress(ValueError, TypeError, KeyError, IndexError, AttributeError):
-                kind, *rest = json.loads(line)
-                if kind in ("e", "k"):
-                    number, name, content = rest
-                    event = Event(str(name), "", encoded(content), decided=True)
-                    event.number = base + number
-                    self.events[event.number] = event
-                    if kind == "e":
-                        counts.add(counts.name(name), "attempted")
-                elif kind == "d":
-                    for number in rest[1]:
-                        gone = self.events.pop(base + number, None)
-                        if gone is not None:
-                            counts.add(gone.name, rest[0])
-                elif kind == "c":
-                    counts.add_all(rest[0])
-                elif kind == "r":
-                    counts.take()
-                    reports[rest[0]] = Report(rest[0], rest[1])
-                elif kind == "a":
-                    reports.pop(rest[0], None)
-        self.counts.add_all(counts.new)
-        self.reports.update(reports)
 
 
 class Spool:
@@ -211,9 +164,9 @@ class Spool:
                 if file is not None:
                     found.append((path, file))
             # Only now, when those that died hold no lock: what one of them replaced is no more.
-            replaced = {n for path in self._folder.glob(f"*{_ENDING}") for n in _replaced(path)}
+            gone = {n for path in self._folder.glob(f"*{_ENDING}") for n in replaced_by(path)}
             for path, file in found:
-                if path.name not in replaced:
+                if path.name not in gone:
                     left.read(path)
                 self._others.append((path, file))
             self._sweep()
@@ -330,18 +283,3 @@ def _locked(path: Path) -> int | None:
         pass
     os.close(file)
     return None
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        yield from file
-
-
-def _replaced(path: Path) -> Sequence[str]:
-    """Return the names of the files that a file takes the place of."""
-    try:
-        with path.open("rb") as file:
-            kind, names = json.loads(file.readline(1_000_000))
-        return [str(name) for name in names] if kind == "x" else []
-    except (OSError, ValueError, TypeError):
-        return []

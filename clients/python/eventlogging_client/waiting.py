@@ -11,9 +11,10 @@ from typing import Any
 
 from eventlogging_client.capsule import Event, encoded
 from eventlogging_client.counts import Counts, Table
+from eventlogging_client.left import Report
 from eventlogging_client.rates import Rates
 from eventlogging_client.sampling import in_sample
-from eventlogging_client.spool import Report, Spool
+from eventlogging_client.spool import Spool
 
 _MOST_BYTES = 32_000_000  # of all events that wait
 _PARCEL_BYTES = 500_000

@@ -21,7 +21,7 @@ from eventlogging.collector.edge.files import Part, parts_of
 from eventlogging.collector.edge.judge import Judge, Judged
 from eventlogging.collector.edge.source import Source, fingerprint, open_source
 from eventlogging.collector.edge.state import State
-from eventlogging.errors import LogUnavailable, StoreError, StoreUnavailable
+from eventlogging.errors import EventLoggingError, LogUnavailable, StoreError, StoreUnavailable
 from eventlogging.event import Outcome
 from eventlogging.log.forwarded import marker_line
 from eventlogging.log.writer import LogWriter
@@ -113,10 +113,14 @@ class Collect:
             state = part.state or self._first_state(source)
             state = replace(state, device=source.identity()[0], inode=source.identity()[1])
             is_final = part.is_final or source.is_final
+            if source.is_final and grows:
+                raise EventLoggingError(
+                    f"{part.path} is packed and does not grow; leave out --follow"
+                )
             seen, since = -1, time.monotonic()
             while not self._stopped.is_set():
                 if not state.fingerprint:
-                    state = replace(state, fingerprint=fingerprint(source))
+                    state = replace(state, fingerprint=fingerprint(source, is_final=is_final))
                 chunk = self._chunk(source, state, to_the_end=is_final)
                 if chunk.border != seen:
                     seen, since = chunk.border, time.monotonic()
@@ -153,10 +157,15 @@ class Collect:
             chunk = next_chunk(source, state.offset, to_the_end=to_the_end)
         else:
             return Chunk(0, b"", False)
-        is_cut = not source.is_final and source.size() < state.offset
-        if is_cut or (chunk.data and fingerprint(source) != state.fingerprint):
+        if not source.is_final and self._is_another(source, state, chunk, is_final=to_the_end):
             raise StartOver
         return chunk
+
+    def _is_another(self, source: Source, state: State, chunk: Chunk, *, is_final: bool) -> bool:
+        """Whether the file was emptied before the chunk was read, or while it was."""
+        if source.size() < state.offset:
+            return True
+        return bool(chunk.data) and fingerprint(source, is_final=is_final) != state.fingerprint
 
     def _is_replaced(self, source: Source) -> bool:
         """Whether another file stands in the log's place, and something in it.

@@ -53,29 +53,43 @@ class Format:
         self.is_query = "query" in self.at
         self.event_at = self.at["query" if self.is_query else "json"]
         self._pattern = re.compile(_pattern(fields, literals), re.DOTALL)
+        self._time_at = self.at.get("time")
         self._numbers = [i for i, field in enumerate(fields) if field.kind == "d"]
         self._separator = _separator(fields, literals)
         self._most = len(fields) - 1
         self._is_open = fields[-1].meaning in _TO_THE_END or fields[-1].kind == "i"
 
-    def parts(self, line: bytes) -> Sequence[bytes] | None:
-        """Return the line's fields in order; None where the line is not of this format.
+    def rows(self, lines: Sequence[bytes]) -> list[Sequence[bytes] | None]:
+        """Return the fields of each line, in order; None for a line that is not of this format.
 
-        Between fields that a blank or a tab parts, `split` finds the same much sooner.
+        Lines end with their line break. Between fields that a blank or a tab parts, `split` finds
+        the same as the pattern, much sooner; the long first field is looked through faster still
+        by `partition`.
         """
-        if self._separator:
-            found = line.split(self._separator, self._most)
-            if len(found) > self._most and (self._is_open or self._separator not in found[-1]):
-                for place in self._numbers:
-                    if not found[place].isdigit() and found[place] != b"-":
-                        break
-                else:
-                    return found
-        return self.parts_of_odd(line)
+        separator, most = self._separator, self._most
+        if not separator:
+            return [self._matched(line) for line in lines]
+        rows: list[Sequence[bytes] | None]
+        if self.event_at == 0 and most:
+            cut = [line.partition(separator) for line in lines]
+            rows = [[first, *rest[:-1].split(separator, most - 1)] for first, _, rest in cut]
+        else:
+            rows = [line[:-1].split(separator, most) for line in lines]
+        for place, row in enumerate(rows):
+            if row is None or len(row) <= most or not self._is_right(row):
+                rows[place] = self._matched(lines[place])
+        return rows
 
-    def parts_of_odd(self, line: bytes) -> Sequence[bytes] | None:
-        """Return the same by the slower way, on which a time may hold a blank."""
-        match = self._pattern.fullmatch(line) if len(line) <= _LONGEST_ODD else None
+    def _is_right(self, row: Sequence[bytes]) -> bool:
+        for place in self._numbers:
+            if not row[place].isdigit() and row[place] != b"-":
+                return False
+        if self._time_at is not None and b"/" in row[self._time_at]:
+            return self._separator != b" "  # [22/Nov/2026:03:04:05 +0000] was parted at its blank
+        return self._is_open or self._separator not in row[-1]
+
+    def _matched(self, line: bytes) -> Sequence[bytes] | None:
+        match = self._pattern.fullmatch(line[:-1]) if len(line) <= _LONGEST_ODD else None
         return match.groups() if match else None
 
 

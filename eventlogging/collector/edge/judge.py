@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 from eventlogging import clock
 from eventlogging.collector.edge.formats import Format
-from eventlogging.collector.edge.percent import event_text, unquoted
+from eventlogging.collector.edge.percent import event_texts, unquoted
 from eventlogging.collector.edge.times import Times
 from eventlogging.collector.request import OPT_OUT_COOKIE, context_of
 from eventlogging.config import Config
@@ -23,7 +24,7 @@ from eventlogging.registry.model import Snapshot
 _OLDEST_MS = 30 * clock.DAY_MS
 _AHEAD_MS = 60_000
 _NOTHING = (b"", b"-")
-_NO_FIELDS = "(a line of an edge log that is not of the format)"
+_NO_FIELDS = b"(a line of an edge log that is not of the format)"  # which may hold an address
 _MOST_KNOWN = 4096
 _BODY_START = 8192
 
@@ -68,34 +69,48 @@ class Judge:
         """Judge the lines that begin at `start` of the log that is known by its fingerprint."""
         judged = Judged()
         now = clock.now_ms()
-        lines = data.split(b"\n")
+        lines, rows, texts = self.read(data)
         offset = start
-        for line in lines:
-            if line and not line.isspace():
-                judged.read += 1
-                parts = self._format.parts(line)
-                accepted = (
-                    self._intake.refuse_body("malformed_json", _NO_FIELDS.encode(), Context(now))
-                    if parts is None
-                    else self._accept(line, parts, now, fingerprint, offset)
-                )
-                judged.lines += accepted.lines
-                judged.sent.update(accepted.sent)
-                for verdict in accepted.verdicts:
-                    judged.outcomes[verdict.outcome] += 1
-                    if verdict.code in UNKNOWN_CODES:
-                        judged.unknown = True
-            offset += len(line) + 1
+        for line, parts, text in zip(lines, rows, texts, strict=True):
+            if parts is not None:
+                accepted = self._accept(parts, text, now, fingerprint, offset)
+            elif not line.isspace():
+                accepted = self._intake.refuse_body("malformed_json", _NO_FIELDS, Context(now))
+            else:
+                offset += len(line)
+                continue
+            offset += len(line)
+            judged.read += 1
+            for verdict in accepted.verdicts:
+                judged.outcomes[verdict.outcome] += 1
+                judged.lines.append(verdict.line)
+                if verdict.code in UNKNOWN_CODES:
+                    judged.unknown = True
+            if accepted.counters:
+                judged.lines.append(accepted.counters)
+            for key, count in accepted.sent.items():
+                judged.sent[key] += count
         return judged
 
+    def read(self, data: bytes) -> tuple[list[bytes], list[Sequence[bytes] | None], list[bytes]]:
+        """Return the lines, the fields of each (None: not of the format), and the events' JSON."""
+        lines = BytesIO(data if data.endswith(b"\n") else data + b"\n").readlines()
+        rows = self._format.rows(lines)
+        at = self._format.event_at
+        texts = [b"" if row is None else row[at] for row in rows]
+        return lines, rows, event_texts(texts) if self._format.is_query else texts
+
     def _accept(
-        self, line: bytes, parts: Sequence[bytes], now: int, fingerprint: str, offset: int
+        self,
+        parts: Sequence[bytes],
+        body: bytes,
+        now: int,
+        fingerprint: str,
+        offset: int,
     ) -> Accepted:
-        parts, received = self._received(line, parts, now)
+        received = now if self._time_at is None else self._received(parts, now)
         opted_out, origin = self._what_was_said(parts) if self._said_at else (False, "")
         agent = self._agent(parts[self._agent_at]) if self._agent_at is not None else ""
-        query = parts[self._format.event_at]
-        body = event_text(query) if self._format.is_query else query
         if len(body) > self._config.max_body_bytes:
             context = Context(received, agent, origin, opted_out=opted_out)
             return self._intake.refuse_body("body_too_large", body[:_BODY_START], context)
@@ -106,19 +121,13 @@ class Judge:
         context = Context(received, agent, origin, opted_out=opted_out, id_seed=seed)
         return self._intake.accept_decoded(decoded, body, context)
 
-    def _received(
-        self, line: bytes, parts: Sequence[bytes], now: int
-    ) -> tuple[Sequence[bytes], int]:
+    def _received(self, parts: Sequence[bytes], now: int) -> int:
         """Return when the edge took the event, where that is plausible, else when we read it."""
-        if self._time_at is None:
-            return parts, now
+        assert self._time_at is not None
         found = self._times.ms(parts[self._time_at])
-        if found is None:  # a time with a blank in it, perhaps
-            parts = self._format.parts_of_odd(line) or parts
-            found = self._times.ms(parts[self._time_at])
         if found is None or not now - _OLDEST_MS <= found <= now + _AHEAD_MS:
-            return parts, now
-        return parts, min(found, now)
+            return now
+        return min(found, now)
 
     def _agent(self, text: bytes) -> str:
         """Return the User-Agent header; logs hold it as it is, or percent-encoded."""
@@ -138,7 +147,7 @@ class Judge:
         if found is None:
             if len(self._said) >= _MOST_KNOWN:
                 self._said.clear()
-            headers = {
+            headers: dict[str, str] = {
                 name: text.decode("latin-1")
                 for (name, _), text in zip(self._said_at, key, strict=True)
                 if text not in _NOTHING

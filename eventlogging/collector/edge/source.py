@@ -121,10 +121,13 @@ def open_source(path: Path) -> Source:
     return PackedSource(path) if packed else PlainSource(path)
 
 
-def fingerprint(source: Source) -> str:
-    """Return what the file is known by: a hash of its first line; empty while it has none."""
+def fingerprint(source: Source, *, is_final: bool = False) -> str:
+    """Return what the file is known by: a hash of its first line; empty while it has none.
+
+    `is_final`: nothing will follow, though the file does not say so itself.
+    """
     head = source.read(0, HEAD_BYTES)
     end = head.find(b"\n") + 1
-    if not end and len(head) < HEAD_BYTES and not (source.is_final and head):
+    if not end and len(head) < HEAD_BYTES and not (head and (is_final or source.is_final)):
         return ""
     return hashlib.sha256(head[:end] if end else head).hexdigest()[:32]
