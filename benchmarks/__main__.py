@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import end_to_end, intake, loading, memory, purge, stages, validation
+from benchmarks import collect, end_to_end, intake, loading, memory, purge, stages, validation
 from benchmarks.figures import figures_table
 from benchmarks.machine import describe
 from benchmarks.section import Options, Section
@@ -21,6 +21,7 @@ from benchmarks.section import Options, Section
 _SECTIONS: dict[str, Callable[[Options, Path], Section]] = {
     "intake": intake.measure,
     "stages": stages.measure,
+    "collect": collect.measure,
     "validation": validation.measure,
     "loading": loading.measure,
     "end-to-end": end_to_end.measure,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from eventlogging.errors import ConfigError
 
@@ -55,6 +56,10 @@ class Config:
         secret=True,
     )
     public_url: str = _setting("", "the address people use; empty: http:// and the listen address")
+    opt_out_domain: str = _setting(
+        "",
+        "domain whose pages all see the opt-out cookie, such as example.org; empty: our host alone",
+    )
     oidc_issuer: str = _setting(
         "", "the OpenID provider's issuer, such as https://login.example.org; empty: passwords only"
     )
@@ -242,6 +247,12 @@ def _check(config: Config) -> None:
         raise ConfigError(f"EVENTLOGGING_MAX_DEPTH: {config.max_depth} is outside 1–{_DEEPEST}")
     if config.backup_keep_days < 0:
         raise ConfigError(f"EVENTLOGGING_BACKUP_KEEP_DAYS: {config.backup_keep_days} is below 0")
+    host = urlsplit(config.url).hostname or ""
+    if config.opt_out_domain and not f".{host}".endswith(f".{config.opt_out_domain}"):
+        raise ConfigError(
+            f"EVENTLOGGING_OPT_OUT_DOMAIN: {config.opt_out_domain!r} is not the domain of "
+            f"{config.url} or one above it; browsers would refuse the cookie"
+        )
     _check_mail(config)
     _check_oidc(config)
 

@@ -32,6 +32,14 @@ _COOKIES = (
     "bad cookie; =; eventlogging_opt_out=1", "eventlogging_opt_out=0; eventlogging_opt_out=1",
     "eventlogging_opt_out=a=b", "eventlogging_opt_out=0=1",
 )  # fmt: skip
+_COOKIES_FOR = (
+    "eventlogging_opt_out_for=Click", "eventlogging_opt_out_for=Click:RecipeUptake",
+    'eventlogging_opt_out_for="Click"', "eventlogging_opt_out_for=", "eventlogging_opt_out_for=:",
+    "eventlogging_opt_out_for=a/b:Click.x",
+    "eventlogging_opt_out_for=Click; eventlogging_opt_out=0",
+    "eventlogging_opt_out_for=Click; eventlogging_opt_out=1", "eventlogging_opt_out_for= Click ",
+    "a=b; eventlogging_opt_out_for=Click; eventlogging_opt_out_for=Other",
+)  # fmt: skip
 _SIGNALS = ("0", "1", "", "unspecified", "null", "2", "11")
 
 _STATUSES = (
@@ -81,8 +89,8 @@ def event_id(token: str, tag: str, k: int) -> str:
 
 
 def opt_out() -> dict[str, Any]:
-    """Signals of a browser, and whether they say no, as the collector decides."""
-    cases = [{"cookie": cookie} for cookie in _COOKIES]
+    """Signals of a browser, and what they say no to: all, or events `of` some schemas."""
+    cases = [{"cookie": cookie} for cookie in _COOKIES + _COOKIES_FOR]
     cases += [{"dnt": signal} for signal in _SIGNALS] + [{"gpc": signal} for signal in _SIGNALS]
     cases += [
         {},
@@ -91,14 +99,15 @@ def opt_out() -> dict[str, Any]:
         {"dnt": "0", "gpc": "0", "cookie": "eventlogging_opt_out=1"},
         {"dnt": "1", "cookie": "eventlogging_opt_out=0"},
     ]
-    return {"cases": [{**case, "no": says_no(case)} for case in cases]}
+    return {"cases": [{**case, **says_no(case)} for case in cases]}
 
 
-def says_no(case: dict[str, str]) -> bool:
-    """Whether the collector takes these signals for a no."""
+def says_no(case: dict[str, str]) -> dict[str, Any]:
+    """Whether the collector takes these signals for a no, and to which schemas else."""
     names = {"cookie": b"cookie", "dnt": b"dnt", "gpc": b"sec-gpc"}
     raw = [(names[key], value.encode()) for key, value in case.items()]
-    return context_of(headers_of(raw), 0, Snapshot(0), "").opted_out
+    context = context_of(headers_of(raw), 0, Snapshot(0), "")
+    return {"no": context.opted_out, "of": sorted(context.opted_out_of)}
 
 
 def retry() -> dict[str, Any]:

@@ -27,6 +27,7 @@ from eventlogging.alerts.rules import Documents, Rule
 from eventlogging.alerts.sample import Recover
 from eventlogging.alerts.tell import Post, Recipient
 from eventlogging.errors import StoreUnavailable
+from eventlogging.governance.model import DEFAULT_READERS
 from eventlogging.mail.queue import Message, queue
 from eventlogging.platform import Platform
 from eventlogging.registry.export import held_documents
@@ -146,10 +147,11 @@ class _Round:
         also: list[str] = []
         if not schema:
             also = [owner for one in briefing.contributors for owner in one.owners]
+        readers = briefing.failing.readers if briefing.failing else DEFAULT_READERS
         with self._platform.database.read() as connection:
             return tell.recipients(
-                connection, self._documents, schema, self._owners(schema), also
-            )  # fmt: skip
+                connection, self._documents, schema, self._owners(schema), also, readers
+            )
 
     def _owners(self, schema: str) -> tuple[str, ...]:
         found = self._platform.registry.snapshot.schemas.get(schema)

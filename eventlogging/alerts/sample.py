@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from eventlogging import clock
 from eventlogging.alerts.loosen import loosened, undeclared
 from eventlogging.alerts.mask import marked
+from eventlogging.governance.model import DEFAULT_READERS
 from eventlogging.registry.model import RegisteredSchema
 from eventlogging.schema.masking import masked
 from eventlogging.schema.walk import tokens_of
@@ -42,7 +43,8 @@ class Failing:
     """A refused event: `event` is its JSON, private values masked, the bad line marked.
 
     `pointer`, `found` and `expected` are those of its first problem; `change` says how the schema
-    would have to change, None where that is not simple.
+    would have to change, None where that is not simple; `readers` is who may read the schema's
+    events.
     """
 
     code: str
@@ -55,6 +57,7 @@ class Failing:
     change: str | None = None
     document: Mapping[str, Any] | None = None
     recovery: Recovery | None = None
+    readers: str = DEFAULT_READERS
 
     @property
     def place(self) -> str:
@@ -132,6 +135,7 @@ def _failing(schema: RegisteredSchema, code: str, count: int, row: Any) -> Faili
         event=shown,
         change=change[0] if change and not is_private else None,
         document=change[1] if change and not is_private else None,
+        readers=schema.readers,
     )
 
 

@@ -17,12 +17,14 @@ from eventlogging.alerts.episodes import open_minutes
 from eventlogging.alerts.letters import Writer, Written
 from eventlogging.alerts.rules import Documents, recipients_of
 from eventlogging.config import Config
+from eventlogging.governance.model import DEFAULT_READERS
 from eventlogging.mail.queue import Message
 from eventlogging.people import subscriptions
+from eventlogging.people.readers import keeps_out
 from eventlogging.registry import owners
 from eventlogging.store.fixed import person
 
-_SEES_VALUES = ("admin", "analyst")
+_ROLES = ("admin", "analyst")  # of accounts that may see what events hold
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,15 @@ class Post:
 
 def recipients(
     connection: sa.Connection, documents: Documents, schema: str, owned_by: Sequence[str],
-    also: Iterable[str] = (),
+    also: Iterable[str] = (), readers: str = DEFAULT_READERS,
 ) -> list[Recipient]:  # fmt: skip
     """Return who is told of an alert, each once: owners, the rule files' recipients, subscribers.
 
-    `also` are owners of the schemas that caused it. Where nobody of them can be reached, admins
-    are told.
+    `also` are owners of the schemas that caused it, `readers` who may read the events that are
+    shown. Where nobody of them can be reached, admins are told.
     """
     found: dict[str, Recipient] = {}
-    insiders = _insiders(connection)
+    insiders = _insiders(connection, readers)
 
     def add(emails: Iterable[str], why: str, topic: str = "", sees: bool = False) -> None:
         for email in emails:
@@ -222,10 +224,11 @@ def _why(post: Post, one: Recipient) -> dict[str, str | None]:
     return {"why": f"You get this because {one.why}.", "unsubscribe": link}
 
 
-def _insiders(connection: sa.Connection) -> set[str]:
-    """Return the people who may see what any event holds."""
+def _insiders(connection: sa.Connection, readers: str) -> set[str]:
+    """Return the people who may see what events hold, whoever owns their schema."""
     c = person.c
-    query = sa.select(c.email).where(c.role.in_(_SEES_VALUES), c.state == "active")
+    roles = [one for one in _ROLES if not keeps_out(frozenset({one}), "read_refused", readers)]
+    query = sa.select(c.email).where(c.role.in_(roles), c.state == "active")
     return set(connection.execute(query).scalars())
 
 

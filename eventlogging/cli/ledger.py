@@ -59,6 +59,8 @@ class Moment(click.ParamType[str]):
               help="First wait until all of the log is loaded, at most so long.")  # fmt: skip
 @click.option("--prove", "to_prove", is_flag=True,
               help="Count every table against its book; exit 1 where they differ.")  # fmt: skip
+@click.option("--by-day", is_flag=True,
+              help="Show what clients counted of themselves by day, too.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def ledger(
     schema: str | None,
@@ -66,6 +68,7 @@ def ledger(
     end: str | None,
     wait: float | None,
     to_prove: bool,
+    by_day: bool,
     as_json: bool,
 ) -> None:
     """Show, per schema, what was sent and what became of it.
@@ -83,14 +86,21 @@ def ledger(
             lines = lines_of_truth(connection, **span)
             reasons = by_reason(connection, **span)
             reported_by_clients = clients.balances(connection, start=start, end=end, schema=schema)
+            days = []
+            if by_day:
+                days = clients.balances(
+                    connection, start=start, end=end, schema=schema, by_day=True
+                )
         lag = _lag(database, folder)
         proof = prove(database) if to_prove else None
     if as_json:
         found = _as_dict(lines, reasons, lag, proof)
         found["clients"] = {one.schema: one.as_dict() for one in reported_by_clients}
+        if by_day:
+            found["clients_by_day"] = [one.as_dict() for one in days]
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
-        _tell(lines, lag, proof, reported_by_clients)
+        _tell(lines, lag, proof, days or reported_by_clients)
     if late:
         click.echo(f"not all was loaded within {wait:g} s: {_waiting(lag)}", err=True)
     sys.exit(1 if late or (proof is not None and not proof.holds) else 0)
@@ -140,7 +150,14 @@ def _tell(lines: list[LineOfTruth], lag: Lag, proof: Proof | None, said: list[Ba
     if said:
         click.echo()
         click.echo("What clients counted of themselves, as of their last reports:")
-        rows = [[harmless(one.schema), *(grouped(getattr(one, k)) for k in _SAID)] for one in said]
+        # By day, the day stands behind the schema.
+        rows = [
+            [
+                f"{harmless(one.schema)} {one.day}".rstrip(),
+                *(grouped(getattr(one, k)) for k in _SAID),
+            ]
+            for one in said
+        ]
         for row in table(_SAID_HEAD, rows):
             click.echo(row)
     click.echo()

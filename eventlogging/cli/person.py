@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import click
 
 from eventlogging import config
+from eventlogging.backup.locks import running
 from eventlogging.cli.governance import reported, who
 from eventlogging.errors import EventLoggingError
 from eventlogging.ledger.sentence import grouped
@@ -82,12 +83,14 @@ def erase(ids: tuple[str, ...], dry_run: bool, checksum: str | None, as_json: bo
                 f"the checksum of what would go is {planned} now and not {checksum}; "
                 "look again with eventlogging person erase ID… --dry-run"
             )
-        wish = erasure.ask(platform, ids, who("person erase"))
 
         def recompute(schema: str, days: Sequence[str]) -> None:
             aggregates.recompute(platform, schema, days)
 
-        after = erasure.carry_out(platform, wish, plain=sorted(meant.plain), recompute=recompute)
+        with running(platform.config.var):
+            wish = erasure.ask(platform, ids, who("person erase"))
+            plain = sorted(meant.plain)
+            after = erasure.carry_out(platform, wish, plain=plain, recompute=recompute)
     if as_json:
         click.echo(json.dumps(after.as_dict(), ensure_ascii=False))
         return

@@ -8,6 +8,7 @@ import sys
 import click
 
 from eventlogging import clock, config
+from eventlogging.backup.locks import running
 from eventlogging.cli.governance import reported
 from eventlogging.cli.paint import harmless, paint, table
 from eventlogging.errors import EventLoggingError
@@ -94,11 +95,12 @@ def _plan(platform: Platform, schema: str | None) -> Plan:
 
 
 def _execute(platform: Platform, plan: Plan) -> Outcome:
+    bar_of_rows = click.progressbar(
+        length=max(plan.rows, 1), label="deleting", file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+    )  # fmt: skip
     try:
-        with click.progressbar(
-            length=max(plan.rows, 1), label="deleting", file=sys.stderr,
-            hidden=not sys.stderr.isatty(),
-        ) as bar:  # fmt: skip
+        with running(platform.config.var), bar_of_rows as bar:
             outcome = carry_out(platform, plan, progress=bar.update)
         look_after_stripped(platform, plan.today)
     except OSError as error:

@@ -20,14 +20,15 @@ from eventlogging.registry.tokens import TEST_PREFIX
 _PORTION = 500  # events in one request
 _COUNTS = ("accepted", "sampled_out", "suppressed")
 _LISTS = ("ids", "invalid", "error")
+_ENDINGS = (".json", ".jsonl", ".ndjson", ".txt")  # of what was meant as a file, missing or not
 
 
 @click.command(
     short_help="Send events and see why one is refused.",
-    epilog="Example:  eventlogging send --schema RecipeUptake --field source=normandy/runner "
-    "--field status=RUNNER_SUCCESS",
+    epilog="Example:  eventlogging send RecipeUptake "
+    '\'{"source": "normandy/runner", "status": "RUNNER_SUCCESS"}\'',
 )
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", nargs=-1, metavar="[SCHEMA] [JSON | FILE]...")
 @click.option("--schema", help="Name of the schema; what files hold are then payloads alone.")
 @click.option("--version", help="Version of the schema; default: the latest.")
 @click.option(
@@ -55,11 +56,13 @@ def send(
     token: str | None,
     as_json: bool,
 ) -> None:
-    """Send events from FILEs (JSON, a JSON array, or one JSON object a line; - is stdin).
+    """Send events, given as JSON or in FILEs (JSON, an array, or one object a line; - is stdin).
 
-    Or put one event together with --schema and --field. Exit code 0: all accepted, 1: some were
-    refused or nothing answered, 2: wrong use.
+    After the name of a SCHEMA, or with --schema, they are payloads alone; --field puts one
+    together. Exit code 0: all accepted, 1: some were refused or nothing answered, 2: wrong use.
     """
+    if schema is None and _begins_with_schema(files, fields):
+        schema, files = files[0], files[1:]
     _check_use(files, schema, version, fields, event_id)
     if files:
         events = [event for name in files for event in _read(name)]
@@ -85,6 +88,20 @@ def send(
     sys.exit(1 if refused else 0)
 
 
+def _begins_with_schema(words: Sequence[str], fields: Sequence[str]) -> bool:
+    """Whether the first of the words names a schema, and what follows its payloads."""
+    if not words or (len(words) == 1 and not fields):
+        return False
+    name = words[0]
+    is_other = name == "-" or _is_text(name) or name.endswith(_ENDINGS)
+    return not is_other and not Path(name).exists()
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word of the command line is JSON itself, and not the name of a file."""
+    return word.lstrip()[:1] in ("{", "[")
+
+
 def _check_use(
     files: Sequence[str],
     schema: str | None,
@@ -101,9 +118,12 @@ def _check_use(
 
 
 def _read(name: str) -> Iterator[Any]:
-    """Yield the events of a file: one, those of an array, or one a line."""
+    """Yield the events of a text or a file: one, those of an array, or one a line."""
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+        if _is_text(name):
+            name, text = "the JSON given", name
+        else:
+            text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise click.UsageError(f"{name}: cannot be read: {reason}") from error

@@ -229,13 +229,14 @@ class Collector:
         return await self._keep(Accepted((), {}, False), taken.lines) or taken.answer
 
     async def _forward_registry(
-        self, _scope: Any, headers: dict[str, str], _receive: Any
+        self, scope: dict[str, Any], headers: dict[str, str], _receive: Any
     ) -> Answer:
         if no := forwarding.refused(self._context_now(headers)):
             return no
         if self._registry.snapshot.counter < 0 or self._registry.age_seconds() > _STALE_SECONDS:
             return answers.unavailable("the registry cannot be read")
-        return forwarding.registry(self._registry.snapshot, self._platform.privacy_key.id)
+        key_id = self._platform.privacy_key.id
+        return forwarding.registry(scope["query_string"], self._registry.snapshot, key_id)
 
     async def _healthz(self, _scope: Any, _headers: Any, _receive: Any) -> Answer:
         return Answer(200, b'{"status":"ok"}\n')

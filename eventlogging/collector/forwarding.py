@@ -17,6 +17,7 @@ from eventlogging.registry.model import Snapshot
 
 SCOPES = frozenset({"forward", "admin"})
 _MOST_ORIGIN = 191
+_MOST_DIGITS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,14 @@ def take(query: bytes, body: bytes) -> Taken | Answer:
     return Taken(lines, Answer(200, orjson.dumps({"batches": len(batches), "end": end}) + b"\n"))
 
 
-def registry(snapshot: Snapshot, key_id: str) -> Answer:
-    """Return the snapshot, and the id of the privacy key, which must be the head's as well."""
-    content = {"privacy_key_id": key_id, **wire.to_json(snapshot)}
+def registry(query: bytes, snapshot: Snapshot, key_id: str) -> Answer:
+    """Return the snapshot, and the id of the privacy key, which must be the head's as well.
+
+    The query may say by `opt_outs` which counter of theirs the head knows.
+    """
+    said = parse_qs(query.decode("latin-1")).get("opt_outs", [""])[0]
+    known = int(said) if said.isdecimal() and len(said) < _MOST_DIGITS else None
+    content = {"privacy_key_id": key_id, **wire.to_json(snapshot, known)}
     return Answer(200, orjson.dumps(content))
 
 

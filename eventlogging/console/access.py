@@ -8,7 +8,9 @@ from flask import Request, Response
 
 from eventlogging.console.errors import answer
 from eventlogging.console.parts import Parts
+from eventlogging.people import readers
 from eventlogging.registry import tokens
+from eventlogging.registry.model import RegisteredSchema
 
 _REALM = 'Bearer realm="EventLogging"'
 
@@ -38,7 +40,18 @@ def holder_of(request: Request, parts: Parts) -> Holder | None:
     return Holder(f"token {known.name}", known.expanded) if known else None
 
 
-def refusal(holder: Holder | None, scope: str) -> Response | None:
+def refusal_to_read(holder: Holder | None, schema: RegisteredSchema | None) -> Response | None:
+    """Return the answer to somebody whose token does not open a schema's single events.
+
+    The scope `read` opens those of all schemas but of those whose `readers` are their owners:
+    these are opened by `admin` alone.
+    """
+    if schema is None or not readers.is_narrow(schema.readers):
+        return refusal(holder, "read")
+    return refusal(holder, "admin", readers.why_narrow(schema.name, schema.owners))
+
+
+def refusal(holder: Holder | None, scope: str, why: str = "") -> Response | None:
     """Return the answer to somebody whose token does not open `scope`, or None: it does."""
     if holder is None:
         text = "send a token: Authorization: Bearer …; make one with: eventlogging token create"
@@ -46,7 +59,8 @@ def refusal(holder: Holder | None, scope: str) -> Response | None:
         response.headers["WWW-Authenticate"] = _REALM
         return response
     if scope not in holder.scopes:
-        response = answer(403, "forbidden", [f"this token lacks the scope {scope!r}"])
+        because = f": {why}" if why else ""
+        response = answer(403, "forbidden", [f"this token lacks the scope {scope!r}{because}"])
         response.headers["WWW-Authenticate"] = (
             f'{_REALM}, error="insufficient_scope", scope="{scope}"'
         )

@@ -34,7 +34,7 @@ def _show(parts: Parts) -> str | Response:
         abort(404, f"No schema is named {schema!r}. The list of schemas shows all there are.")
     if day is not None and not is_past_day(day):
         abort(400, "day is a day up to today, such as 2026-11-22.")
-    view = balance_view.read_view(parts, schema, day)
+    view = balance_view.read_view(parts, snapshots.newest(parts), schema, day)
     if request.args.get("format") == "csv":
         return _csv(view.closings, view.first, view.last)
 
@@ -44,7 +44,7 @@ def _show(parts: Parts) -> str | Response:
         return f"/balance?{query}" if query else "/balance"
 
     return render_template(
-        "balance.html", view=view, schema=schema, day=day, link=link, url=parts.config.url,
+        "balance.html", view=view, schema=schema, day=day, link=link,
         is_alarm=balance_view.is_alarm,
     )  # fmt: skip
 

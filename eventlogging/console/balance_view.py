@@ -11,19 +11,25 @@ import sqlalchemy as sa
 from eventlogging import clock
 from eventlogging.console.line_view import LineView, Piece, Term, label_count, pieces_of
 from eventlogging.console.parts import Parts
+from eventlogging.console.teaching import script_lines
 from eventlogging.ledger import closing
 from eventlogging.ledger.closing import Closing
 from eventlogging.ledger.lag import read_lag
 from eventlogging.ledger.sentence import grouped
+from eventlogging.registry.model import Snapshot
 
 DAYS = 14
 MOST_ROWS = 60
 # column → its word; those that stand for nothing in any row are left out
-SAID = {"attempted": "Attempted", "said_sampled_out": "Sampled out", "said_suppressed": "Suppressed",
-        "dropped": "Dropped", "waiting": "Waiting", "reported": "Sent"}  # fmt: skip
-COUNTED = {"arrived": "Arrived", "valid": "Valid", "invalid": "Invalid", "sampled_out": "Left out",
-           "suppressed": "Opted out", "pending": "Pending", "unreported": "Not reported",
-           "overdrawn": "Lost", "residual": "Unexplained"}  # fmt: skip
+SAID = {
+    "attempted": "Attempted", "said_sampled_out": "Sampled out", "said_suppressed": "Suppressed",
+    "dropped": "Dropped", "waiting": "Waiting", "reported": "Sent",
+}  # fmt: skip
+COUNTED = {
+    "arrived": "Arrived", "valid": "Valid", "invalid": "Invalid", "sampled_out": "Left out",
+    "suppressed": "Opted out", "pending": "Pending", "unreported": "Not reported",
+    "overdrawn": "Lost", "residual": "Unexplained",
+}  # fmt: skip
 _ALWAYS = frozenset({"attempted", "waiting", "reported", "arrived", "unreported", "residual"})
 _ALARMS = frozenset({"overdrawn", "residual"})
 
@@ -91,6 +97,7 @@ class View:
     counted: LineView
     tables: Sequence[Table]
     closings: Sequence[Closing]
+    script: str | None  # set where no client ever reported: lines that put one on a page
 
     @property
     def terms(self) -> list[Term]:
@@ -114,9 +121,7 @@ class View:
     def pieces(self) -> list[Piece]:
         """The clients' bar."""
         return list(
-            pieces_of(
-                {one.kind: max(0, one.number) for one in self.terms if one.kind != "earlier"}
-            )
+            pieces_of({one.kind: max(0, one.number) for one in self.terms if one.kind != "earlier"})
         )
 
     @property
@@ -126,14 +131,18 @@ class View:
         return f"{grouped(self.whole.said.attempted)} attempted {terms}"
 
 
-def read_view(parts: Parts, schema: str | None, day: str | None) -> View:
-    """Return the balance of 14 days, or of one, of all schemas or of one. Raises StoreUnavailable."""
+def read_view(parts: Parts, snapshot: Snapshot, schema: str | None, day: str | None) -> View:
+    """Return the balance of 14 days, or of one, of all schemas or of one.
+
+    Raises StoreUnavailable.
+    """
     last = day or clock.day(clock.now_ms())
     first = day or _moved(last, -(DAYS - 1))
     with parts.database.read() as connection:
+        behind = _is_behind(parts, connection)  # before the figures, which may be newer
         closings = closing.read_closings(connection, first, last, schema)
         ever = closing.ever_reported(connection)
-        behind = _is_behind(parts, connection)
+        script = None if ever else script_lines(connection, parts.config, snapshot, schema)
     whole = closing.summed(closings)
     span = f"on {day}" if day else f"in {DAYS} days"
     days = last if day else f"{first} to {last}"
@@ -148,6 +157,7 @@ def read_view(parts: Parts, schema: str | None, day: str | None) -> View:
         counted=LineView("counted here", days, whole.line),
         tables=_tables(closings, schema, day),
         closings=closings,
+        script=script,
     )
 
 

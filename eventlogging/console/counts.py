@@ -36,7 +36,8 @@ def sums(
 
     `rows` are counts by schema, outcome and reason, and by `time` where a step is given;
     `schemas` and `total` have a count per outcome and `residual`: what was sent and is neither
-    explained by an outcome nor pending. `clients` is what clients counted of themselves.
+    explained by an outcome nor pending. `clients` is what clients counted of themselves, and
+    `clients_by_day` the same by day where that is the step.
     """
     c = ledger.c
     keys: list[sa.ColumnElement[Any]] = [c.schema, c.outcome, c.reason]
@@ -56,7 +57,7 @@ def sums(
         rows.append(row | {"kept": int(kept)} | ({"time": when[0]} if when else {}))
     first, last = clock.minute(span.start), clock.minute(span.end)
     lines = lines_of_truth(connection, start=first, end=last, schema=schema)
-    return {
+    found = {
         "start": clock.iso(span.start),
         "end": clock.iso(span.end),
         "step": step,
@@ -65,6 +66,10 @@ def sums(
         "total": _figures(total(lines)),
         "clients": _clients(connection, first, last, schema),
     }
+    if step == "day":
+        days = clients.balances(connection, start=first, end=last, schema=schema, by_day=True)
+        found["clients_by_day"] = [one.as_dict() for one in days]
+    return found
 
 
 def _clients(

@@ -26,7 +26,7 @@ _SETTINGS = {
     "title": "title", "description": "description", "owners": "owners", "owner": "owners",
     "sampling.rate": "rate", "sampling.unit": "unit", "sampling": "rate",
     "producers": "producers", "origins": "origins", "origin": "origins",
-    "fill_defaults": "fill_defaults",
+    "fill_defaults": "fill_defaults", "readers": "readers",
 }  # fmt: skip
 _OWNERS = re.compile(r"(a schema has at most \d+ owners|the only owner|every owner|no owner)")
 _EXAMPLE = re.compile(r"example '(.*?)\.(?:pass|fail)\.json'|examples\[(\d+)\]")

@@ -106,6 +106,7 @@ def next_body(standing: StoredSchema) -> dict[str, Any]:
         "producers": own.producers,
         "origins": list(own.origins),
         "fill_defaults": own.fill_defaults,
+        "readers": own.readers,
         "examples": [vars(example) for example in standing.examples],
     }
 

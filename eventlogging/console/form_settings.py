@@ -16,11 +16,19 @@ from eventlogging.governance.model import (
     DEFAULT_FILL_DEFAULTS,
     DEFAULT_PRODUCERS,
     DEFAULT_RATE,
+    DEFAULT_READERS,
     DEFAULT_UNIT,
 )
 
-TEXTS = ("title", "description", "owners", "rate", "unit", "producers", "origins", "fill_defaults")
-_DEFAULTS = {"producers": DEFAULT_PRODUCERS, "fill_defaults": DEFAULT_FILL_DEFAULTS}
+TEXTS = (
+    "title", "description", "owners", "rate", "unit", "producers", "origins", "fill_defaults",
+    "readers",
+)  # fmt: skip
+_DEFAULTS = {
+    "producers": DEFAULT_PRODUCERS,
+    "fill_defaults": DEFAULT_FILL_DEFAULTS,
+    "readers": DEFAULT_READERS,
+}
 _BETWEEN = re.compile(r"[,;\s]+")
 
 
@@ -37,6 +45,7 @@ def texts_of(body: Mapping[str, Any]) -> dict[str, str]:
         "producers": _text(body.get("producers") or _DEFAULTS["producers"]),
         "origins": _list_text(body.get("origins")),
         "fill_defaults": _text(body.get("fill_defaults") or _DEFAULTS["fill_defaults"]),
+        "readers": _text(body.get("readers") or _DEFAULTS["readers"]),
     }
 
 

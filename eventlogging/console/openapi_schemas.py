@@ -124,6 +124,7 @@ SCHEMAS: Mapping[str, Any] = {
             "producers": {"enum": ["public", "token"]},
             "origins": _TEXTS,
             "fill_defaults": {"enum": ["eventgate", "always", "never"]},
+            "readers": {"enum": ["analysts", "owners"]},
             "override": {"type": "string"},
         },
     },

@@ -15,6 +15,7 @@ from eventlogging.console.counts import STEPS
 from eventlogging.console.row_request import FORMATS, MAX_LIMIT
 from eventlogging.registry.tokens import SCOPES
 from eventlogging.retention.aggregates.periods import PERIODS
+from eventlogging.retention.device import MOST_PAGES
 
 JSON, HTML, PROBLEM = "application/json", "text/html", "Problem"
 Parameter = Mapping[str, Any]
@@ -76,6 +77,19 @@ _TOKEN = {
 _FORWARDER = {
     401: ("no token, or not a good one", JSON, "Errors"),
     403: ("the token lacks the scope", JSON, "Errors"),
+}
+_OF_A_DEVICE = {
+    400: ("this is no claim; problems says why", JSON, PROBLEM),
+    429: ("too many looks; see Retry-After", JSON, PROBLEM),
+}
+_CLAIM: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["token", "pages"],
+    "properties": {
+        "token": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "pages": {"type": "array", "maxItems": MOST_PAGES, "items": {"type": "array"}},
+        "after": {"type": ["string", "null"], "maxLength": 100},
+    },
 }
 _EVENT_TYPES = (JSON, "text/plain", "application/reports+json")
 
@@ -155,6 +169,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     (routes.FORWARD_REGISTRY, "GET"): Operation(
         "The registry as collectors need it",
         {200: ("all that intake judges by", JSON, "Object"), 503: _REFUSED[503], **_FORWARDER},
+        (_query("opt_outs", "the counter of the opt-outs that are known already"),),
         scope="forward",
     ),
     (routes.HEALTHZ, "GET"): Operation(
@@ -238,6 +253,46 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("retention.as_json", "GET"): Operation(
         "What is kept how long, what was forgotten last, the newest receipt",
         {200: ("as the page has it", JSON, "Object")},
+    ),
+    ("transparency.as_json", "GET"): Operation(
+        "What is collected, why, from whom and for how long", _PUBLIC, (_IF_NONE_MATCH,)
+    ),
+    **{
+        ("opt_out_api.of_account", method): Operation(
+            summary,
+            {
+                200: ("whether the account opted out, and since when", JSON, "Object"),
+                400: ("this is no account's id", JSON, PROBLEM),
+                **_TOKEN,
+            },
+            scope="produce",
+        )
+        for method, summary in (
+            ("GET", "Whether an account opted out"),
+            ("PUT", "Say that an account opted out"),
+            ("DELETE", "Say that an account takes that back"),
+        )
+    },
+    ("my_data.see", "POST"): Operation(
+        "The events of the device that has this token",
+        {200: ("the events, and where to go on", JSON, "Object"), **_OF_A_DEVICE},
+        body={JSON: _CLAIM},
+    ),
+    ("my_data.erase", "POST"): Operation(
+        "Have the events of the device that has this token erased",
+        {
+            200: ("there is nothing to erase", JSON, "Object"),
+            202: ("asked; the receipt, and where to see how it goes", JSON, "Object"),
+            **_OF_A_DEVICE,
+        },
+        body={JSON: _CLAIM},
+    ),
+    ("my_data.state", "GET"): Operation(
+        "How such an erasure goes",
+        {
+            200: ("its state and its receipt", JSON, "Object"),
+            404: ("there is no such erasure", JSON, PROBLEM),
+        },
     ),
     ("pages.overview", "GET"): Operation(
         "The overview; with ?spec this description",

@@ -36,7 +36,10 @@ from eventlogging.console import (
     lifecycle_page,
     line_view,
     live,
+    my_data,
     openapi,
+    opt_out_api,
+    opt_out_page,
     outbox_page,
     people_area,
     report_pages,
@@ -88,6 +91,9 @@ def register(app: Flask, parts: Parts) -> None:
     draft_pages.register(app, parts)
     review_pages.register(app, parts)
     client_file.register(app, parts)
+    opt_out_page.register(app, parts)
+    opt_out_api.register(app, parts)
+    my_data.register(app, parts)
     balance_page.register(app, parts)
     transparency_page.register(app, parts)
     error_pages.register(app)

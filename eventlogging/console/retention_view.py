@@ -24,6 +24,7 @@ from eventlogging.retention.standing import Going, Standing, read_standing
 
 PASS, CERTIFICATE, CANARY = "retention", "retention-verify", "opt-out-canary"  # jobs
 _FORGETTING = {"purge": "deleted", "scrub": "stripped"}  # kind of receipt → what it did to rows
+_NOTHING = "nothing to try yet"  # as such a run says it
 _WORDS = {"done": "found nothing wrong", "warning": "ended with a warning",
           "failed": "found something wrong"}  # fmt: skip
 
@@ -85,12 +86,14 @@ class Check:
         """How it went."""
         if self.at is None:
             return "has not run yet"
+        if self.outcome == "done" and self.detail.startswith(_NOTHING):
+            return _NOTHING
         return _WORDS.get(self.outcome or "", "is running")
 
     @property
     def kind(self) -> str:
         """Which colour that has."""
-        if self.at is None or self.outcome is None:
+        if self.at is None or self.outcome is None or self.words == _NOTHING:
             return "suppressed"
         return {"done": "valid", "warning": "pending"}.get(self.outcome, "invalid")
 

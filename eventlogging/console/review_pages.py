@@ -102,8 +102,11 @@ def register(app: Flask, parts: Parts) -> None:
             parts.database, snapshots.newest(parts), draft.schema, draft.body.get("schema"),
             privacy=draft_pages.pointers(draft.body), now_ms=clock.now_ms(),
         )  # fmt: skip
-        samples = draft_pages.sees_samples(_schema(parts, draft))
-        return render_template("review_dry_run.html", draft=draft, run=run, see_samples=samples)
+        schema = _schema(parts, draft)
+        return render_template(
+            "review_dry_run.html", draft=draft, run=run, schema=schema,
+            see_samples=draft_pages.sees_samples(schema),
+        )  # fmt: skip
 
     @pages.get("/reviews/<int:number>/privacy")
     def privacy(number: int) -> str:

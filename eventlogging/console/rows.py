@@ -78,11 +78,11 @@ def _refused(
     """
     person = None if "Authorization" in request.headers else who.current()
     if person is None:
-        return access.refusal(access.holder_of(request, parts), "read"), None
+        return access.refusal_to_read(access.holder_of(request, parts), schema), None
     action = "read_refused" if invalid else "read_events"
     if who.allowed(action, schema):
         return None, person
-    return answer(403, "forbidden", [who.refusal(action, person)]), person
+    return answer(403, "forbidden", [who.refusal(action, person, schema)]), person
 
 
 def _sources(

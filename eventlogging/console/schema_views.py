@@ -32,6 +32,7 @@ def summary(schema: RegisteredSchema) -> dict[str, Any]:
         "sampling": sampling(schema),
         "producers": schema.producers,
         "fill_defaults": schema.fill_defaults,
+        "readers": schema.readers,
         "tables": tables(schema),
         "links": links(schema.name, schema.latest),
     }

@@ -9,6 +9,7 @@ from flask import Flask
 
 from eventlogging.console import who
 from eventlogging.console.parts import Parts
+from eventlogging.people import readers
 from eventlogging.people.model import Person
 
 
@@ -36,12 +37,14 @@ _ITEMS = (
     Item("outbox", "/outbox", "Outbox", "see_outbox"),
     Item("audit", "/audit", "Audit", "see_audit"),
     Item("transparency", "/transparency", "Transparency", "see_schemas"),
+    Item("opt-out", "/opt-out", "Opt out", "see_schemas"),
 )
 
 
 def register(app: Flask, parts: Parts) -> None:
-    """Give all templates `allowed`, `person` (who is signed in, or None) and `rail`."""
+    """Give all templates `allowed`, `readers_in_words`, `person` (who looks, or None), `rail`."""
     app.add_template_global(who.allowed, "allowed")
+    app.add_template_global(readers.in_words, "readers_in_words")
 
     @app.context_processor
     def around() -> dict[str, Any]:

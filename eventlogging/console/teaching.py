@@ -54,6 +54,26 @@ def first_steps(connection: sa.Connection, config: Config, snapshot: Snapshot) -
     return None
 
 
+def script_lines(
+    connection: sa.Connection, config: Config, snapshot: Snapshot, name: str | None = None
+) -> str | None:
+    """Return two lines of HTML that log an example from a page: of that schema, or of any one.
+
+    None where no example is registered of a schema that pages may send.
+    """
+    known = sorted(schemas_in_force(snapshot), key=lambda s: s.name)
+    open_ = [s for s in known if s.producers == "public" and name in (None, s.name)]
+    for schema in open_[:50]:
+        payload = passing_example(connection, schema.name)
+        if payload is not None:
+            text = json.dumps(json.loads(payload), ensure_ascii=False).replace("</", "<\\/")
+            return (
+                f'<script src="{config.url}/eventlogging.js"></script>\n'
+                f'<script>eventLog.log("{schema.name}", {text});</script>'
+            )
+    return None
+
+
 def sql_query(table: str, columns: Sequence[Column]) -> str:
     """Return a query of a table's newest rows, ready to be changed."""
     today = date.fromisoformat(clock.day(clock.now_ms()))

@@ -8,7 +8,7 @@ from flask import Flask, abort, current_app, g, session
 
 from eventlogging.console.parts import Parts
 from eventlogging.errors import StoreUnavailable
-from eventlogging.people import accounts, sessions
+from eventlogging.people import accounts, readers, sessions
 from eventlogging.people.model import Person
 from eventlogging.people.permissions import may, roles_needed
 from eventlogging.registry.model import RegisteredSchema
@@ -53,8 +53,13 @@ def roles(schema: RegisteredSchema | None = None) -> frozenset[str]:
 
 
 def allowed(action: str, schema: RegisteredSchema | None = None) -> bool:
-    """Whether who looks may do it. Templates have it under the same name."""
-    return may(roles(schema), action)
+    """Whether who looks may do it. Templates have it under the same name.
+
+    What is asked of one schema has to be asked with it: its `readers` may say no where the table
+    of roles says yes.
+    """
+    held = roles(schema)
+    return may(held, action) and not _keeps_out(held, action, schema)
 
 
 def require(action: str, schema: RegisteredSchema | None = None) -> Person:
@@ -67,14 +72,21 @@ def require(action: str, schema: RegisteredSchema | None = None) -> Person:
     if person is None:
         abort(404)
     if not allowed(action, schema):
-        abort(403, refusal(action, person))
+        abort(403, refusal(action, person, schema))
     return person
 
 
-def refusal(action: str, person: Person) -> str:
+def refusal(action: str, person: Person, schema: RegisteredSchema | None = None) -> str:
     """Return why somebody who is signed in may not do it, and who may."""
+    if schema is not None and _keeps_out(roles(schema), action, schema):
+        why = readers.why_narrow(schema.name, schema.owners)
+        return f"{why} You are signed in as {person.email}."
     needed = " or ".join(_WORDS[role] for role in roles_needed(action))
     return f"Only {needed} may do this. You are signed in as {person.email}."
+
+
+def _keeps_out(held: frozenset[str], action: str, schema: RegisteredSchema | None) -> bool:
+    return schema is not None and readers.keeps_out(held, action, schema.readers)
 
 
 def session_secret() -> str | None:

@@ -15,6 +15,7 @@ from eventlogging.doctor import (
     leavings,
     loading,
     mails,
+    reported,
     segments,
 )
 from eventlogging.doctor.finding import Finding, error
@@ -46,6 +47,7 @@ _ON_TABLES: tuple[DatabaseCheck, ...] = (
     clocks.newest_receipt,
     leavings.binary_log,
     loading.loader_lag,
+    reported.reported_by_clients,
     mails.waiting_mails,
 )
 

@@ -48,8 +48,9 @@ class RemoteRegistry:
         with self._lock:
             self._tried = began = time.monotonic()
             try:
-                content = self._storage.registry()
-                theirs, found = content["privacy_key_id"], wire.from_json(content)
+                known = self._snapshot.opt_outs
+                content = self._storage.registry(known.counter)
+                theirs, found = content["privacy_key_id"], wire.from_json(content, known)
             except NoStorage as error:
                 raise StoreUnavailable(f"the registry cannot be read: {error}") from error
             except Refused as error:
@@ -64,7 +65,7 @@ class RemoteRegistry:
             moved = found != self._snapshot
             if moved:
                 self._snapshot = found
-                self._remember(content)
+                self._remember(found)
             self._looked = began
             return moved
 
@@ -77,10 +78,10 @@ class RemoteRegistry:
         """An error for whoever starts it; later it is trouble that may pass."""
         return ConfigError(text) if self._looked == float("-inf") else StoreUnavailable(text)
 
-    def _remember(self, content: object) -> None:
+    def _remember(self, snapshot: Snapshot) -> None:
         draft = self._file.with_suffix(".new")
         with contextlib.suppress(OSError):  # a full disk; the next change is remembered again
-            draft.write_text(json.dumps(content), "utf-8")
+            draft.write_text(json.dumps(wire.to_json(snapshot)), "utf-8")
             draft.chmod(0o600)
             draft.replace(self._file)
 

@@ -51,9 +51,12 @@ class Storage:
             raise NoStorage(f"a storage server answered {str(answer)[:200]}, not the end {end}")
         return end
 
-    def registry(self) -> Mapping[str, Any]:
-        """Return what the registry says. Raises NoStorage, Refused."""
-        return self._ask("GET", "/v1/forward/registry")
+    def registry(self, opt_outs: int) -> Mapping[str, Any]:
+        """Return what the registry says; opt-outs where their counter is no more the one given.
+
+        Raises NoStorage, Refused.
+        """
+        return self._ask("GET", "/v1/forward/registry", params={"opt_outs": str(opt_outs)})
 
     def _ask(self, method: str, path: str, **more: Any) -> Mapping[str, Any]:
         reasons = []

@@ -43,6 +43,7 @@ def _folder_changes(old: SchemaFolder, new: SchemaFolder) -> Iterator[str]:
     yield from _value_change("producers", old.producers, new.producers)
     yield from _list_change("origins", old.origins, new.origins)
     yield from _value_change("fill_defaults", old.fill_defaults, new.fill_defaults)
+    yield from _value_change("readers", old.readers, new.readers)
     if new.state is not None:  # what is not stated is left as it is
         yield from _value_change("state", old.state or DEFAULT_STATE, new.state)
     yield from _value_change("sampling rate", float(old.sampling_rate), float(new.sampling_rate))

@@ -12,6 +12,7 @@ from eventlogging.schema.version import Version
 FOLDERS = ("schemas", "reviewers", "alerts", "purge")
 DEFAULT_PRODUCERS = "public"
 DEFAULT_FILL_DEFAULTS = "eventgate"
+DEFAULT_READERS = "analysts"
 DEFAULT_STATE = "published"
 DEFAULT_RATE = 1.0
 DEFAULT_UNIT = "pageview"
@@ -51,6 +52,7 @@ class SchemaFolder:
     producers: str = DEFAULT_PRODUCERS  # public | token
     origins: tuple[str, ...] = ()  # empty: any
     fill_defaults: str = DEFAULT_FILL_DEFAULTS  # eventgate | always | never
+    readers: str = DEFAULT_READERS  # analysts | owners
     state: str | None = None  # published | deprecated | retired; None: not stated
     revisions: Mapping[int, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from eventlogging.governance import rules, schemas
 from eventlogging.governance.files import read_text
 from eventlogging.governance.model import (
     DEFAULT_FILL_DEFAULTS,
+    DEFAULT_READERS,
     DEFAULT_STATE,
     FOLDERS,
     Governance,
@@ -100,6 +101,8 @@ def settings_table(folder: SchemaFolder) -> dict[str, Any]:
         table["origins"] = list(folder.origins)
     if folder.fill_defaults != DEFAULT_FILL_DEFAULTS:
         table["fill_defaults"] = folder.fill_defaults
+    if folder.readers != DEFAULT_READERS:
+        table["readers"] = folder.readers
     if folder.state is not None:
         table["state"] = folder.state
     table["sampling"] = {"rate": float(folder.sampling_rate), "unit": folder.sampling_unit}
@@ -137,7 +140,7 @@ def _says(root: Path, path: str, text: str) -> bool:
 
 _KNOWN = frozenset(
     {"title", "description", "owners", "producers", "origins", "sampling", "privacy"}
-    | {"fill_defaults", "state", "revisions", "overrides"}
+    | {"fill_defaults", "readers", "state", "revisions", "overrides"}
 )
 
 

@@ -58,14 +58,18 @@ class Intake:
 
     def __init__(self, config: Config, key: PrivacyKey) -> None:
         self._config = config
-        self._schemas = ReadySchemas(key, config.max_event_bytes)
+        former = [one.strip() for one in config.privacy_keys_former.split(",")]
+        self._schemas = ReadySchemas(
+            key, config.max_event_bytes, [PrivacyKey(one) for one in former if one]
+        )
         self._capsules = Capsules()
         self._meta = MetaFields()
         self._refusals = Refusals(self._schemas, self._capsules, config.invalid_stored_per_minute)
 
     def use(self, snapshot: Snapshot) -> None:
         """Judge by this snapshot from now on. Published versions never change, settings may."""
-        if snapshot.counter != self._schemas.snapshot.counter:
+        known = self._schemas.snapshot
+        if snapshot.counter != known.counter or snapshot.opt_outs is not known.opt_outs:
             self._schemas.use(snapshot)
 
     def accept_body(self, body: bytes, context: Context) -> Accepted:
@@ -144,10 +148,10 @@ class Intake:
         if isinstance(ready, Unready):
             schema = self._schemas.snapshot.schemas.get(envelope.name)
             case = Case(event, envelope, schema, ready.version, context, index)
-            return self._refusals.refuse(case, ready.code, ready.problems)
+            return self._refuse(case, ready.code, ready.problems)
         if not ready.open_to_all and (problems := forbidden(ready.schema, context)):
             case = Case(event, envelope, ready.schema, ready.version, context, index)
-            return self._refusals.refuse(case, "not_allowed", problems)
+            return self._refuse(case, "not_allowed", problems)
         own_id = envelope.id and canonical_id(envelope.id, ready.name)
         if context.id_seed and not own_id:
             own_id = canonical_id(f"{index} {context.id_seed}", ready.name)
@@ -174,13 +178,16 @@ class Intake:
             filled = fill(payload)
             if filled is None:
                 case = Case(event, envelope, ready.schema, ready.version, context, index)
-                return self._refusals.refuse(case, "event_too_large", (_FULL_OF_DEFAULTS,))
+                return self._refuse(case, "event_too_large", (_FULL_OF_DEFAULTS,))
             payload = filled
         if not ready.gate.is_valid(payload):
             problems = ready.gate.problems(payload, ready.schema.privacy)
             case = Case(event, envelope, ready.schema, ready.version, context, index)
-            return self._refusals.refuse(case, explain.code(problems), problems)
+            return self._refuse(case, explain.code(problems), problems)
         dt = trusted_time(envelope.dt, context.received, ready.back)
+        sealed = ready.seal(payload) if ready.seal else payload
+        if self._schemas.watch is not None and self._met():
+            return _suppressed(ready.schema, context)
         line = lines.valid(
             schema=ready.name,
             version=ready.number,
@@ -190,10 +197,25 @@ class Intake:
             index=index,
             remember=own_id is not None and dt != envelope.dt,
             capsule=self._capsules.of(envelope, context, ready.schema),
-            event=ready.seal(payload) if ready.seal else payload,
+            event=sealed,
             made=made if own_id else (),
         )
         return Verdict(Outcome.VALID, ready.name, ready.number, line, id)
+
+    def _met(self) -> bool:
+        """Whether an account that opted out was among what was sealed since the last time."""
+        watch = self._schemas.watch
+        met = watch is not None and watch.met
+        if met and watch is not None:
+            watch.met = False
+        return met
+
+    def _refuse(self, case: Case, code: str, problems: tuple[Problem, ...]) -> Verdict:
+        """Return the verdict of refusal, or of suppression where the account opted out."""
+        verdict = self._refusals.refuse(case, code, problems)
+        if self._schemas.watch is not None and self._met():
+            return _suppressed(case.schema, case.context)
+        return verdict
 
     def _refuse_unread(self, event: Any, code: str, context: Context, index: int) -> Verdict:
         """Return the verdict of an event whose content is flawed as a whole."""
@@ -203,7 +225,7 @@ class Intake:
             return _suppressed(schema, context)
         shown = event if isinstance(event, str) else lines.text_of(event)
         case = Case(shown, envelope, schema, None, context, index, unread=event)
-        return self._refusals.refuse(case, code, ())
+        return self._refuse(case, code, ())
 
 
 def _of_test_key(verdicts: tuple[Verdict, ...], context: Context, is_batch: bool) -> Accepted:

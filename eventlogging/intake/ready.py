@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eventlogging import clock
@@ -13,6 +14,7 @@ from eventlogging.intake.gate import Gate
 from eventlogging.intake.in_place import declared, parts_of
 from eventlogging.intake.meta import fields_declared
 from eventlogging.intake.seal import PrivacyKey, Seal, compile_seal
+from eventlogging.intake.watch import Watch
 from eventlogging.registry.model import RegisteredSchema, RegisteredVersion, Snapshot
 from eventlogging.schema.walk import OLD_DRAFTS
 
@@ -71,16 +73,23 @@ class Unready:
 class ReadySchemas:
     """Finds versions by what envelopes say; keeps them compiled, for versions never change."""
 
-    def __init__(self, key: PrivacyKey, max_event_bytes: int) -> None:
+    def __init__(
+        self, key: PrivacyKey, max_event_bytes: int, former: Sequence[PrivacyKey] = ()
+    ) -> None:
         self._key = key
+        self._former = former
         self._max_event_bytes = max_event_bytes
         self._compiled: dict[tuple[str, str], Compiled] = {}
         self._seals: dict[str, Seal | None] = {}
         self._known: dict[tuple[str, str, int | None], Ready | Unready] = {}
         self.snapshot = Snapshot(counter=-1)
+        self.watch: Watch | None = None  # for accounts that opted out; None: there are none
 
     def use(self, snapshot: Snapshot) -> None:
         """Find by this snapshot from now on; settings may have changed with it."""
+        hashes = snapshot.opt_outs.hashes
+        if snapshot.opt_outs is not self.snapshot.opt_outs:
+            self.watch = Watch(self._key, self._former, hashes) if hashes else None
         self.snapshot = snapshot
         self._seals = {}
         self._known = {}
@@ -102,7 +111,7 @@ class ReadySchemas:
     def seal_of(self, schema: RegisteredSchema) -> Seal | None:
         """Return what seals a payload of this schema; None where nothing is private."""
         if schema.name not in self._seals:
-            self._seals[schema.name] = compile_seal(schema.privacy, self._key)
+            self._seals[schema.name] = compile_seal(schema.privacy, self.watch or self._key)
         return self._seals[schema.name]
 
     def _find(self, envelope: Envelope) -> Ready | Unready:

@@ -76,6 +76,8 @@ class Refusals:
             return False, event if isinstance(event, str) else lines.text_of(event)
         raw = {key: value for key, value in event.items() if key != "sample_unit_id"}
         if case.schema is None or not isinstance(case.envelope.payload, dict):
+            if self._schemas.watch is not None:
+                self._schemas.watch.look_into(raw)
             return False, lines.text_of(raw)
         if seal := self._schemas.seal_of(case.schema):
             inside = case.envelope.field

@@ -5,12 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 _DROP = object()
 Seal = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Hasher(Protocol):
+    """What makes the hashes."""
+
+    def hash(self, value: Any) -> str:
+        """Return the hash of a value."""
 
 
 class PrivacyKey:
@@ -29,7 +36,7 @@ class PrivacyKey:
         return f"{self.id}:{hmac.digest(self._secret, message, 'sha256').hex()[:32]}"
 
 
-def compile_seal(privacy: Mapping[str, str], key: PrivacyKey) -> Seal | None:
+def compile_seal(privacy: Mapping[str, str], key: Hasher) -> Seal | None:
     """Return a function that gives back a sealed copy of a payload; None where nothing is private.
 
     `privacy` maps JSON pointers (`*` for each item of an array) to `hmac` or
@@ -51,7 +58,7 @@ def compile_seal(privacy: Mapping[str, str], key: PrivacyKey) -> Seal | None:
     return seal
 
 
-def _apply(value: Any, path: list[str], action: str, key: PrivacyKey) -> Any:
+def _apply(value: Any, path: list[str], action: str, key: Hasher) -> Any:
     if not path:
         if action == "drop":
             return _DROP

@@ -13,9 +13,15 @@ from eventlogging import clock
 from eventlogging.ledger.proof import prove
 from eventlogging.ledger.sentence import grouped
 from eventlogging.platform import Platform
-from eventlogging.store.fixed import recent_id
+from eventlogging.store.fixed import client_report, forwarded, recent_id
 
-_RECENT_DAYS = 7  # a retry that comes later than that is not looked for
+# Retries that come later than that are not looked for: of events with a time that is not theirs,
+# of what clients reported, and of what forwarders sent.
+_REMEMBERED: tuple[tuple[str, sa.Table, int], ...] = (
+    ("ids", recent_id, 7),
+    ("reports of clients", client_report, 30),
+    ("batches of forwarders", forwarded, 30),
+)
 _CHUNK = 500
 _logger = logging.getLogger(__name__)
 
@@ -43,20 +49,30 @@ def prove_ledger(platform: Platform, day: str) -> Result:
 
 
 def forget_ids(platform: Platform, day: str) -> Result:
-    """Delete the remembered times of ids that no retry is expected of any more."""
-    first_kept = _days_ago(_RECENT_DAYS)
-    key = sa.tuple_(recent_id.c.table_name, recent_id.c.id)
-    query = sa.select(recent_id.c.table_name, recent_id.c.id).where(recent_id.c.added < first_kept)
+    """Delete what is remembered for the sake of retries that nobody expects any more."""
+    said = []
+    for what, table, days in _REMEMBERED:
+        first_kept = _days_ago(days)
+        number = _forget(platform, table, first_kept)
+        if number or table is recent_id:
+            said.append(f"{grouped(number)} {what} added before {first_kept}")
+    return Result("done", f"forgot {', '.join(said)}")
+
+
+def _forget(platform: Platform, table: sa.Table, first_kept: str) -> int:
+    """Delete the rows added before a day; return how many."""
+    names = list(table.primary_key.columns)
+    query = sa.select(*names).where(table.c.added < first_kept).limit(_CHUNK)
     forgotten = 0
     while True:
-        # Short transactions: the loader writes into this table all the time.
+        # Short transactions: the loader writes into these tables all the time.
         with platform.database.write() as connection:
-            keys = [tuple(row) for row in connection.execute(query.limit(_CHUNK))]
+            keys = [tuple(row) for row in connection.execute(query)]
             if keys:
-                connection.execute(sa.delete(recent_id).where(key.in_(keys)))
+                connection.execute(sa.delete(table).where(sa.tuple_(*names).in_(keys)))
         forgotten += len(keys)
         if len(keys) < _CHUNK:
-            return Result("done", f"forgot {grouped(forgotten)} ids added before {first_kept}")
+            return forgotten
 
 
 def _days_ago(days: int) -> str:

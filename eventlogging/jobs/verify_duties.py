@@ -42,10 +42,13 @@ def fly_canary(platform: Platform, day: str) -> Result:
     """
     first = _first_day(platform)
     if first is None or first > day:
-        return Result("done", f"no event had come by the end of {day}; the canary begins later")
+        return Result(
+            "done",
+            f"nothing to try yet: no event had come by the end of {day}; the canary begins later",
+        )
     schema = canary.public_schema(platform)
     if schema is None:
-        return Result("done", "no public schema yet: there is nothing that just anybody may send")
+        return Result("done", "nothing to try yet: no schema is public, that just anybody may send")
     tried = addresses(platform.config)
     url = next((one for one in tried if answers(one)), None)
     if url is None:

@@ -212,7 +212,7 @@ def _moved(day: str, days: int) -> str:
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
-def schemas_overdrawn(closings: Collection[Closing]) -> dict[str, int]:
+def overdrawn_schemas(closings: Collection[Closing]) -> dict[str, int]:
     """Return schema → how many were reported as sent and did not arrive, the most first."""
     found = {one.schema: one.overdrawn for one in by_schema(closings) if one.overdrawn}
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import orjson
 
+from eventlogging import clock
+
 OUTCOME = "forwarded"
 _PREFIX = b'{"outcome":"forwarded"'
 
@@ -37,9 +39,13 @@ class Marker:
 
 
 def marker_line(origin: str, start: int, lines: int, sent: Iterable[Sequence[object]]) -> bytes:
-    """Return the line to put before the batch's `lines` lines."""
+    """Return the line to put before the batch's `lines` lines.
+
+    It says when it was received here, for of how long the batch waits here its events know nothing.
+    """
     content = {
         "outcome": OUTCOME,
+        "received": clock.now_ms(),
         "origin": origin,
         "start": start,
         "lines": lines,

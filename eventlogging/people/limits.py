@@ -55,7 +55,9 @@ def succeeded(connection: sa.Connection, email: str) -> None:
     c = sign_in_failure.c
     old = clock.iso(clock.now_ms() - _FORGET_MS)
     connection.execute(
-        sa.delete(sign_in_failure).where((c.email == email) | (c.last_at <= old))
+        sa.delete(sign_in_failure).where(
+            (c.email == _key(connection, email)) | (c.last_at <= old)
+        )
     )  # fmt: skip
 
 

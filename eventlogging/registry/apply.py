@@ -236,6 +236,7 @@ def _stated(folder: SchemaFolder) -> dict[str, Any]:
         "producers": folder.producers,
         "origins": list(folder.origins),
         "fill_defaults": folder.fill_defaults,
+        "readers": folder.readers,
     }
 
 

@@ -20,7 +20,8 @@ def change_settings(
     """Put the stated settings in force and return field → (old, new) of those that changed.
 
     Keys are title, description, owners, sampling {rate, unit}, privacy, producers, origins,
-    fill_defaults. Raises UnknownSchema, SchemaRefused with every problem, StoreUnavailable.
+    fill_defaults, readers. Raises UnknownSchema, SchemaRefused with every problem,
+    StoreUnavailable.
     """
     with database.write() as connection:
         counter.lock(connection)

@@ -45,6 +45,7 @@ def _folder(held: StoredSchema) -> SchemaFolder:
         producers=settings.producers,
         origins=settings.origins,
         fill_defaults=settings.fill_defaults,
+        readers=settings.readers,
         state=None if held.state == DEFAULT_STATE else held.state,
         revisions={
             v.revision: str(v.version) for v in held.versions.values() if v.revision is not None

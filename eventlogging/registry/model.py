@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eventlogging.governance.model import DEFAULT_FILL_DEFAULTS
+from eventlogging.governance.model import DEFAULT_FILL_DEFAULTS, DEFAULT_READERS
 from eventlogging.schema.columns import ColumnPlan
 from eventlogging.schema.version import Version
 
@@ -50,6 +50,18 @@ class RegisteredSchema:
     revisions: Mapping[int, str]
     state: str = "published"  # published | deprecated | retired
     fill_defaults: str = DEFAULT_FILL_DEFAULTS  # eventgate | always | never
+    readers: str = DEFAULT_READERS  # of single events: analysts | owners
+
+
+@dataclass(frozen=True)
+class OptOuts:
+    """Accounts that opted out, as keyed hashes, at one value of their counter."""
+
+    counter: int = 0
+    hashes: frozenset[str] = field(default=frozenset(), repr=False)
+
+
+NOBODY = OptOuts()
 
 
 @dataclass(frozen=True)
@@ -66,3 +78,4 @@ class Snapshot:
     tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
     tokens_until: str | None = None
     test_keys: Mapping[str, str] = field(default_factory=dict)
+    opt_outs: OptOuts = NOBODY

@@ -10,7 +10,7 @@ from eventlogging.governance.model import Example
 
 _SETTINGS = (
     "title", "description", "owners", "sampling", "privacy", "producers", "origins",
-    "fill_defaults",
+    "fill_defaults", "readers",
 )  # fmt: skip
 _FIELDS = ("version", "revision", *_SETTINGS, "examples", "override")
 
@@ -37,6 +37,7 @@ class Proposal:
     producers: Any = None
     origins: Any = None
     fill_defaults: Any = None
+    readers: Any = None
     examples: Any = None
     override: Any = None
 

@@ -11,6 +11,7 @@ from eventlogging.governance.model import (
     DEFAULT_FILL_DEFAULTS,
     DEFAULT_PRODUCERS,
     DEFAULT_RATE,
+    DEFAULT_READERS,
     DEFAULT_UNIT,
     pointer_of,
 )
@@ -18,6 +19,7 @@ from eventlogging.governance.model import (
 UNITS = ("pageview", "session", "device")
 PRODUCERS = ("public", "token")
 FILL_DEFAULTS = ("eventgate", "always", "never")
+READERS = ("analysts", "owners")  # who may read single events
 TREATMENTS = ("hmac", "drop")
 # The same forms and bounds as schema.toml has, so that what is registered can be exported.
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\Z")
@@ -42,6 +44,7 @@ class Settings:
     sampling_unit: str = DEFAULT_UNIT
     privacy: Mapping[str, str] = field(default_factory=dict)
     fill_defaults: str = DEFAULT_FILL_DEFAULTS
+    readers: str = DEFAULT_READERS
 
     def changes_to(self, other: Settings) -> dict[str, tuple[Any, Any]]:
         """Return field → (value here, value there) of all that differ."""
@@ -53,16 +56,16 @@ def merged(stated: Mapping[str, Any], current: Settings) -> tuple[Settings, list
     """Return `current` with what is stated over it, and everything wrong with what is stated.
 
     Keys of `stated`: title, description, owners, sampling {rate, unit}, privacy, producers,
-    origins, fill_defaults. A wrong value is named and left out.
+    origins, fill_defaults, readers. A wrong value is named and left out.
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
     for name, value in stated.items():
-        if name not in _READERS:
-            known = ", ".join(_READERS)
+        if name not in _PARSERS:
+            known = ", ".join(_PARSERS)
             problems.append(f"{name!r} is not a setting of a schema; known are {known}")
             continue
-        for found in _READERS[name](value):
+        for found in _PARSERS[name](value):
             if isinstance(found, str):
                 problems.append(found)
             else:
@@ -123,6 +126,13 @@ def _fill_defaults(value: Any) -> _Found:
         yield f"fill_defaults is one of {', '.join(FILL_DEFAULTS)}, not {value!r}"
 
 
+def _readers(value: Any) -> _Found:
+    if value in READERS:
+        yield _Value("readers", value)
+    else:
+        yield f"readers is 'analysts' or 'owners', not {value!r}"
+
+
 def _origins(value: Any) -> _Found:
     if not isinstance(value, list | tuple):
         yield "origins is a list such as ['https://www.example.org']"
@@ -173,7 +183,7 @@ def _privacy(value: Any) -> _Found:
     yield _Value("privacy", kept)
 
 
-_READERS = {
+_PARSERS = {
     "title": _title,
     "description": _description,
     "owners": _owners,
@@ -182,4 +192,5 @@ _READERS = {
     "producers": _producers,
     "origins": _origins,
     "fill_defaults": _fill_defaults,
+    "readers": _readers,
 }

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,8 +15,8 @@ import sqlalchemy as sa
 from eventlogging import clock
 from eventlogging.errors import StoreUnavailable
 from eventlogging.governance.model import DEFAULT_KEEP_DAYS
-from eventlogging.registry import counter, tokens
-from eventlogging.registry.model import RegisteredSchema, RegisteredVersion, Snapshot
+from eventlogging.registry import counter, opt_outs, tokens
+from eventlogging.registry.model import OptOuts, RegisteredSchema, RegisteredVersion, Snapshot
 from eventlogging.schema.columns import Column, ColumnPlan, Kind
 from eventlogging.schema.version import Version
 from eventlogging.store.database import Database
@@ -29,6 +30,8 @@ from eventlogging.store.fixed import (
 )
 
 NEVER_READ = Snapshot(counter=-1)
+_QUICK_SECONDS = 0.2  # opt-outs that are read within this are read at every change
+_SHARE = 10  # what takes longer waits so many times as long before it is read again
 
 
 def read_counter(database: Database) -> int:
@@ -77,6 +80,7 @@ def snapshot_of(connection: sa.Connection) -> Snapshot:
             revisions={v.revision: text for text, v in known.items() if v.revision is not None},
             state=row.state,
             fill_defaults=row.fill_defaults,
+            readers=row.readers,
         )
     return Snapshot(number, schemas, *_tokens(connection))
 
@@ -169,6 +173,7 @@ class RegistryCache:
         self._snapshot = NEVER_READ
         self._looked = float("-inf")  # when a look last succeeded
         self._tried = float("-inf")  # when one last began
+        self._opt_outs_due = float("-inf")  # when they may be read again
 
     @property
     def snapshot(self) -> Snapshot:
@@ -204,13 +209,27 @@ class RegistryCache:
         self._tried = began = time.monotonic()
         held = self._snapshot
         try:
-            moved = _is_expired(held) or held.counter != read_counter(self._database)
-            if moved:
-                self._snapshot = read_snapshot(self._database)
+            with self._database.read() as connection:
+                registry, opted_out = counter.both(connection)
+            moved = _is_expired(held) or held.counter != registry
+            found = read_snapshot(self._database) if moved else held
+            said = self._opt_outs(held.opt_outs, opted_out)
+            if moved or said is not held.opt_outs:
+                self._snapshot, moved = replace(found, opt_outs=said), True
         except sa.exc.DBAPIError as error:  # such as a table that is being migrated
             raise StoreUnavailable(f"the registry cannot be read: {error.orig}") from error
         self._looked = began
         return moved
+
+    def _opt_outs(self, held: OptOuts, number: int) -> OptOuts:
+        """Return who opted out; a million of them are not read anew for each that comes."""
+        now = time.monotonic()
+        if held.counter == number or now < self._opt_outs_due:
+            return held
+        found = OptOuts(number, opt_outs.read_hashes(self._database))
+        took = time.monotonic() - now
+        self._opt_outs_due = now + _SHARE * took if took > _QUICK_SECONDS else now
+        return found
 
 
 def _is_expired(snapshot: Snapshot) -> bool:

@@ -80,6 +80,7 @@ def stored_schema(connection: sa.Connection, name: str) -> StoredSchema | None:
         sampling_unit=row.sampling_unit,
         privacy=json.loads(row.privacy),
         fill_defaults=row.fill_defaults,
+        readers=row.readers,
     )
     return StoredSchema(
         name=name,

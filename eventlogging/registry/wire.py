@@ -1,6 +1,7 @@
 """The registry's snapshot as JSON, for collectors that have no database.
 
-It holds what intake judges by: settings, documents and the digests of tokens; no column plans.
+It holds what intake judges by: settings, documents, the digests of tokens and who opted out; no
+column plans. Opt-outs may be many, and are left out for one who has them already.
 """
 
 from __future__ import annotations
@@ -8,35 +9,58 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eventlogging.registry.model import RegisteredSchema, RegisteredVersion, Snapshot
+from eventlogging.registry.model import (
+    NOBODY,
+    OptOuts,
+    RegisteredSchema,
+    RegisteredVersion,
+    Snapshot,
+)
 from eventlogging.schema.version import Version
 
 _PLAIN = (
     "name", "title", "description", "producers", "sampling_rate", "sampling_unit", "keep_days",
-    "stem", "invalid_table", "latest", "state", "fill_defaults",
+    "stem", "invalid_table", "latest", "state", "fill_defaults", "readers",
 )  # fmt: skip
 
 
-def to_json(snapshot: Snapshot) -> dict[str, Any]:
-    """Return a snapshot as JSON can hold it."""
+def to_json(snapshot: Snapshot, known: int | None = None) -> dict[str, Any]:
+    """Return a snapshot as JSON can hold it, to one who knows the opt-outs at a counter."""
+    said = snapshot.opt_outs
+    opt_outs: dict[str, Any] = {"counter": said.counter}
+    if said.counter != known:
+        opt_outs["hashes"] = sorted(said.hashes)
     return {
         "counter": snapshot.counter,
         "schemas": [_schema(one) for one in snapshot.schemas.values()],
         "tokens": {digest: sorted(scopes) for digest, scopes in snapshot.tokens.items()},
         "tokens_until": snapshot.tokens_until,
         "test_keys": dict(snapshot.test_keys),
+        "opt_outs": opt_outs,
     }
 
 
-def from_json(content: Mapping[str, Any]) -> Snapshot:
-    """Return the snapshot that `to_json` told of. Raises KeyError, TypeError or ValueError."""
+def from_json(content: Mapping[str, Any], known: OptOuts = NOBODY) -> Snapshot:
+    """Return the snapshot that `to_json` told of to one who knew some opt-outs.
+
+    Raises KeyError, TypeError or ValueError.
+    """
     return Snapshot(
         counter=int(content["counter"]),
         schemas={one["name"]: _read_schema(one) for one in content["schemas"]},
         tokens={digest: frozenset(scopes) for digest, scopes in content["tokens"].items()},
         tokens_until=content["tokens_until"],
         test_keys=dict(content["test_keys"]),
+        opt_outs=_read_opt_outs(content.get("opt_outs", {"counter": known.counter}), known),
     )
+
+
+def _read_opt_outs(content: Mapping[str, Any], known: OptOuts) -> OptOuts:
+    if "hashes" in content:
+        return OptOuts(int(content["counter"]), frozenset(map(str, content["hashes"])))
+    if content["counter"] != known.counter:
+        raise ValueError("opt-outs that nobody knows")
+    return known
 
 
 def _schema(schema: RegisteredSchema) -> dict[str, Any]:

@@ -67,6 +67,7 @@ def _columns(settings: Settings) -> dict[str, Any]:
         "sampling_unit": settings.sampling_unit,
         "privacy": as_json(dict(settings.privacy)),
         "fill_defaults": settings.fill_defaults,
+        "readers": settings.readers,
     }
 
 

@@ -85,6 +85,20 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Reported:
+    """What clients reported of one schema on the day.
+
+    `overdrawn` were reported as sent and never arrived.
+    """
+
+    schema: str
+    attempted: int
+    sent: int
+    waiting: int
+    overdrawn: int
+
+
+@dataclass(frozen=True)
 class Receipts:
     """How many receipts of what was forgotten there are, and the digest of the newest.
 
@@ -126,6 +140,25 @@ class Report:
     due: tuple[Due, ...]
     left_out: int = 0  # schemas whose causes nobody counted, for there were too many
     receipts: Receipts = Receipts()
+    clients: tuple[Reported, ...] = ()
+
+    @property
+    def never_arrived(self) -> int:
+        """How many events clients reported as sent that never arrived."""
+        return sum(one.overdrawn for one in self.clients)
+
+    @property
+    def clients_words(self) -> str:
+        """The line that says what clients count; empty where none reported."""
+        if not self.clients:
+            return ""
+        attempted = sum(one.attempted for one in self.clients)
+        sent = sum(one.sent for one in self.clients)
+        waiting = sum(max(0, one.waiting) for one in self.clients)
+        return (
+            f"Clients: {grouped(attempted)} attempted, {grouped(sent)} reported as sent, "
+            f"{grouped(waiting)} waiting"
+        )
 
     @property
     def active(self) -> tuple[SchemaDay, ...]:
@@ -184,6 +217,7 @@ class Report:
             new=tuple(name for name in self.new if name in names),
             silent=tuple(name for name in self.silent if name in names),
             due=tuple(one for one in self.due if one.schema in names),
+            clients=tuple(one for one in self.clients if one.schema in names),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -203,6 +237,7 @@ def from_dict(body: Mapping[str, Any]) -> Report:
             "waiting": Waiting(**body["waiting"]),
             "due": tuple(Due(**one) for one in body["due"]),
             "receipts": Receipts(**body.get("receipts", {})),
+            "clients": tuple(Reported(**one) for one in body.get("clients", ())),
         }
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -11,6 +12,7 @@ from eventlogging.config import Config
 from eventlogging.mail.queue import Message, queue
 from eventlogging.people import accounts, subscriptions
 from eventlogging.people.permissions import may
+from eventlogging.people.readers import keeps_out
 from eventlogging.registry import owners as registered_owners
 from eventlogging.registry.export import held_documents
 from eventlogging.registry.model import Snapshot
@@ -23,6 +25,7 @@ from eventlogging.reports.weekly import Week
 from eventlogging.store.database import Database
 
 _DAILY, _WEEKLY = "daily", "weekly"
+_READ = "read_refused"
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,22 @@ class Sender:
 class _Recipient:
     """Somebody with what they get: all (`names` is None) or the part about some schemas.
 
-    `subscribed` to a topic, or told for another reason; `reads_all`: may see what refused events
-    of any schema hold, else those of `owned` schemas alone.
+    `subscribed` to a topic, or told for another reason. What refused events hold they may see of
+    their `owned` schemas, and of those that people with their `roles` may read.
     """
 
     email: str
     names: frozenset[str] | None
     subscribed: bool = False
-    reads_all: bool = False
+    roles: frozenset[str] = frozenset()
     owned: frozenset[str] = frozenset()
 
-    def may_read(self, name: str) -> bool:
-        return self.reads_all or name in self.owned
+    def may_read(self, snapshot: Snapshot, name: str) -> bool:
+        if name in self.owned:
+            return True
+        schema = snapshot.schemas.get(name)
+        kept_out = schema is not None and keeps_out(self.roles, _READ, schema.readers)
+        return may(self.roles, _READ) and not kept_out
 
 
 def send_daily(
@@ -78,7 +85,8 @@ def send_daily(
             continue
         if one.names not in pictures:
             pictures[one.names] = render.picture(part)
-        samples = read_samples(sender.database, sender.snapshot, part, one.may_read)
+        readable = partial(one.may_read, sender.snapshot)
+        samples = read_samples(sender.database, sender.snapshot, part, readable)
         rendered = render.daily(
             part, samples, _reader(sender, one), sender.config.url, pictures[one.names]
         )
@@ -118,7 +126,7 @@ def _listeners(
             email,
             None,
             subscribed=email in subscribed,
-            reads_all=_reads_all(connection, email, reviewers),
+            roles=_roles(connection, email, reviewers),
             owned=owners.get(email, frozenset()),
         )
         for email in _living(connection, [*subscribed, *_listed(connection)])
@@ -144,12 +152,11 @@ def _living(connection: sa.Connection, emails: list[str]) -> list[str]:
     return registered_owners.living(connection, dict.fromkeys(emails)) if emails else []
 
 
-def _reads_all(connection: sa.Connection, email: str, reviewers: Collection[str]) -> bool:
+def _roles(connection: sa.Connection, email: str, reviewers: Collection[str]) -> frozenset[str]:
     person = accounts.find(connection, email)
     if person is None or person.state != "active":
-        return False
-    roles = {person.role} | ({"reviewer"} if email in reviewers else set())
-    return may(frozenset(roles), "read_refused")
+        return frozenset()
+    return frozenset({person.role} | ({"reviewer"} if email in reviewers else set()))
 
 
 def _reader(sender: Sender, one: _Recipient) -> Reader:

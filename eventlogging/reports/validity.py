@@ -10,6 +10,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.ledger.clients import KINDS as KINDS_SAID
+from eventlogging.ledger.closing import read_closings
 from eventlogging.ledger.lag import read_lag
 from eventlogging.ledger.reading import SENT, LineOfTruth
 from eventlogging.registry.model import Snapshot
@@ -22,6 +24,7 @@ from eventlogging.reports.model import (
     KINDS,
     Receipts,
     Report,
+    Reported,
     SchemaDay,
     Waiting,
     is_registered,
@@ -55,6 +58,7 @@ def compute(
         new = _new(connection, counts, day)
         due = read_due(connection, going, day)
         lag = read_lag(connection, folder)
+        clients = _clients(connection, day, loaded=lag.is_loaded)
     schemas = [
         _schema_day(snapshot, name, counts.get(name, {}), days)
         for name in counts.keys() | snapshot.schemas.keys()
@@ -74,6 +78,22 @@ def compute(
         due=due,
         left_out=sum(one.line.invalid > 0 and one.name not in counted for one in schemas),
         receipts=receipts,
+        clients=clients,
+    )
+
+
+def _clients(connection: sa.Connection, day: str, *, loaded: bool) -> tuple[Reported, ...]:
+    """Return what clients reported; what is not loaded yet is not missed."""
+    return tuple(
+        Reported(
+            one.schema,
+            one.said.attempted,
+            one.said.sent,
+            one.said.waiting,
+            one.overdrawn if loaded else 0,
+        )
+        for one in read_closings(connection, day, day)
+        if any(getattr(one.said, kind) for kind in KINDS_SAID)
     )
 
 

@@ -26,7 +26,7 @@ from eventlogging.retention import (
 )
 from eventlogging.retention.erasure_book import ASKED, DONE, Erasure
 from eventlogging.retention.hosts import hosts, this_host
-from eventlogging.retention.identity import Identity
+from eventlogging.retention.identity import Identity, Span
 from eventlogging.retention.person_rows import Hit, Place
 from eventlogging.retention.policy import read_policies
 from eventlogging.store.database import Database
@@ -39,6 +39,7 @@ KIND = "erasure"
 # Of all jobs of each host these run so often that a host that is there has a run of them.
 HOST_JOBS = ("erasures", "alerts-host")
 _CHUNK = 100
+_MOST_NEEDLES = 20
 Recompute = Callable[[str, Sequence[str]], object]
 
 
@@ -53,6 +54,18 @@ def ask(platform: Platform, ids: Sequence[str], who: str) -> Erasure:
         audit.record(connection, who, "erasure.ask", wish.id, {})
         _receipt(platform, wish, ASKED, {})
     return wish
+
+
+def ask_ids(platform: Platform, spans: Sequence[Span], who: str) -> tuple[Erasure, Receipt]:
+    """Write down that events go whose ids are given, with the receipt of it.
+
+    The ids name nobody. Raises StoreUnavailable, OSError.
+    """
+    with platform.database.write() as connection:
+        wish = erasure_book.enter(connection, (), who, spans=spans)
+        audit.record(connection, who, "erasure.ask", wish.id, {})
+        receipt = _receipt(platform, wish, ASKED, {})
+    return wish, receipt
 
 
 def carry_out(
@@ -74,7 +87,9 @@ def carry_out(
     if host not in wish.detail.get("hosts", {}):
         _witness(platform, wish)
     keys = person.keys_of(platform)
-    who = Identity(wish.hashes, keys, frozenset(plain), before=wish.asked_at)
+    who = Identity(
+        wish.hashes, keys, frozenset(plain), before=wish.asked_at, spans=wish.spans
+    )  # fmt: skip
     with database.read() as connection:
         policies = read_policies(connection)
     held = {name for name, policy in policies.own.items() if policy.held}
@@ -85,7 +100,8 @@ def carry_out(
     for name in lines.segments:
         blanked = person_log.erase(platform.log_folder, name, done, who, held)
         erasure_book.noted(database, wish.id, _adding("log_lines", blanked))
-    texts = person_texts.take_out(database, platform.config.var / "outbox", who.hashes)
+    outbox = platform.config.var / "outbox"
+    texts = person_texts.take_out(database, outbox, who.hashes) if who.hashes else 0
     if recompute is not None:
         for schema in sorted(days):
             recompute(schema, sorted(days[schema]))
@@ -113,16 +129,19 @@ def replay(
     StoreUnavailable, OSError.
     """
     erased = 0
-    named = {str(r.body.get("erasure", "")): r for r in receipts if r.kind == KIND}
+    named = {str(r.body.get("erasure", "")): r for r in receipts if _says_who(r)}
     for id, receipt in named.items():
         hashes = [str(one) for one in receipt.body.get("hashes", ())]
-        if not id or not hashes:
+        spans = erasure_book.spans_of(receipt.body.get("ids"))
+        if not id:
             continue
         with platform.database.write() as connection:
             wish = erasure_book.read(connection, id)
             if wish is None:
                 asked_at = str(receipt.body.get("asked_at") or receipt.at)
-                wish = erasure_book.enter(connection, hashes, "a restore", id=id, asked_at=asked_at)
+                wish = erasure_book.enter(
+                    connection, hashes, "a restore", id=id, asked_at=asked_at, spans=spans
+                )
         if wish.state == ASKED:
             before = wish.rows
             erased += carry_out(platform, wish, recompute=recompute).rows - before
@@ -218,19 +237,21 @@ def _finish(platform: Platform, wish: Erasure) -> Erasure:
         ).rowcount
         if mine:
             receipt = _receipt(platform, wish, DONE, _told(wish))
-            erasure_book.note(
-                connection, wish.id, lambda detail: detail.update(receipt=receipt.number)
-            )
+            erasure_book.note(connection, wish.id, lambda detail: _stamp(detail, receipt))
             audit.record(connection, wish.asked_by, "erasure.done", wish.id, _told(wish))
     ended = find(database, wish.id) or wish
-    return _look_after_leavings(platform, ended, wish.hashes)
+    return _look_after_leavings(platform, ended, _needles(wish.hashes, wish.spans))
 
 
 def _tell_of_hold(platform: Platform, wish: Erasure) -> None:
     """Write a receipt of all that went but what a hold keeps."""
     with platform.database.write() as connection:
         receipt = _receipt(platform, wish, "held", _told(wish))
-        erasure_book.note(connection, wish.id, lambda detail: detail.update(receipt=receipt.number))
+        erasure_book.note(connection, wish.id, lambda detail: _stamp(detail, receipt))
+
+
+def _stamp(detail: dict[str, Any], receipt: Receipt) -> None:
+    detail.update(receipt=receipt.number, digest=receipt.digest)
 
 
 def _told(wish: Erasure) -> dict[str, Any]:
@@ -242,11 +263,12 @@ def _told(wish: Erasure) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _look_after_leavings(platform: Platform, wish: Erasure, hashes: Sequence[str] = ()) -> Erasure:
+def _look_after_leavings(platform: Platform, wish: Erasure, needles: Sequence[str] = ()) -> Erasure:
     if wish.detail.get("leavings"):
         return wish
-    hashes = hashes or _hashes_of_receipts(platform, wish.id)
-    left = scour(platform.database, [one.encode() for one in hashes])
+    if not needles and (said := _said_who(platform, wish.id)) is not None:
+        needles = _needles(said.body["hashes"], erasure_book.spans_of(said.body.get("ids")))
+    left = scour(platform.database, [one.encode() for one in needles])
     if left.settled:
         erasure_book.noted(
             platform.database, wish.id, lambda detail: detail.update(leavings=left.words)
@@ -254,16 +276,27 @@ def _look_after_leavings(platform: Platform, wish: Erasure, hashes: Sequence[str
     return find(platform.database, wish.id) or wish
 
 
-def _hashes_of_receipts(platform: Platform, id: str) -> tuple[str, ...]:
+def _needles(hashes: Sequence[str], spans: Sequence[Span]) -> tuple[str, ...]:
+    """Return what to look for in free pages: of many ids a few, for they go alike."""
+    ids = sorted(id for span in spans for id in span.ids)
+    return (*hashes, *ids[:_MOST_NEEDLES])
+
+
+def _says_who(receipt: Receipt) -> bool:
+    return receipt.kind == KIND and bool(receipt.body.get("hashes") or receipt.body.get("ids"))
+
+
+def _said_who(platform: Platform, id: str) -> Receipt | None:
+    """Return a receipt of this host that says who is to be erased."""
     for receipt in chain.read(chain.folder_of(platform.config.var)):
-        if receipt.kind == KIND and receipt.body.get("erasure") == id:
-            return tuple(receipt.body["hashes"])
-    return ()
+        if _says_who(receipt) and receipt.body.get("erasure") == id:
+            return receipt
+    return None
 
 
 def _witness(platform: Platform, wish: Erasure) -> None:
     """Have this host's receipts name the person too: a restore may happen on any host."""
-    if not _hashes_of_receipts(platform, wish.id):
+    if _said_who(platform, wish.id) is None:
         _receipt(platform, wish, ASKED, {})
 
 
@@ -272,6 +305,8 @@ def _receipt(platform: Platform, wish: Erasure, state: str, more: dict[str, Any]
         "erasure": wish.id, "state": state, "asked_at": wish.asked_at,
         "hashes": list(wish.hashes), **more,
     }  # fmt: skip
+    if wish.spans and state == ASKED:  # once: they are many
+        body["ids"] = erasure_book.written(wish.spans)
     return chain.append(chain.folder_of(platform.config.var), KIND, body)
 
 

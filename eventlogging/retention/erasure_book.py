@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.retention.identity import Span
 from eventlogging.store.database import Database
 from eventlogging.store.fixed import erasure
 
@@ -21,6 +22,7 @@ ASKED, DONE = "asked", "done"
 class Erasure:
     """A person's wish to be forgotten. `hashes` are empty once it is done: receipts have them.
 
+    `spans` are ids of events instead, where a device asked for its own.
     `detail` holds `tables` (name → rows erased), `log_lines`, `texts`, `hosts` (name → what of its
     log waits), `held` (table → rows that a hold keeps), `out_of_reach`, `receipt`, `leavings`.
     """
@@ -32,6 +34,7 @@ class Erasure:
     state: str
     detail: Mapping[str, Any]
     done_at: str | None
+    spans: tuple[Span, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -67,15 +70,17 @@ def enter(
     *,
     id: str = "",
     asked_at: str = "",
+    spans: Sequence[Span] = (),
 ) -> Erasure:
     """Write a wish down within the caller's transaction."""
     made = Erasure(
         id or str(uuid.uuid4()), tuple(hashes), asked_at or clock.iso(clock.now_ms()), who,
-        ASKED, {}, None,
+        ASKED, {}, None, tuple(spans),
     )  # fmt: skip
+    meant: Any = {"ids": written(spans)} if spans else made.hashes
     connection.execute(
         sa.insert(erasure).values(
-            id=made.id, hashes=json.dumps(made.hashes), asked_at=made.asked_at,
+            id=made.id, hashes=json.dumps(meant), asked_at=made.asked_at,
             asked_by=who[:191], state=ASKED, detail="{}",
         )
     )  # fmt: skip
@@ -129,8 +134,20 @@ def noted(
         note(connection, id, change, **values)
 
 
+def written(spans: Sequence[Span]) -> list[list[Any]]:
+    """Return ids with their days as JSON has them."""
+    return [[span.first, span.last, sorted(span.ids)] for span in spans]
+
+
+def spans_of(content: Any) -> tuple[Span, ...]:
+    """Return what `written` gave."""
+    return tuple(Span(first, last, frozenset(ids)) for first, last, ids in content or ())
+
+
 def _read(row: Any) -> Erasure:
+    meant = json.loads(row.hashes)
+    is_device = isinstance(meant, dict)
     return Erasure(
-        row.id, tuple(json.loads(row.hashes)), row.asked_at, row.asked_by, row.state,
-        json.loads(row.detail), row.done_at,
+        row.id, () if is_device else tuple(meant), row.asked_at, row.asked_by, row.state,
+        json.loads(row.detail), row.done_at, spans_of(meant["ids"]) if is_device else (),
     )  # fmt: skip

@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import unquote
 
 import orjson
@@ -25,16 +26,38 @@ _INT64 = 1 << 63
 
 
 @dataclass(frozen=True)
+class Span:
+    """Ids of events of the days from `first` to `last`, of valid ones by `dt`."""
+
+    first: str
+    last: str
+    ids: frozenset[str] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Identity:
     """A person: `hashes` under each key in use; `plain` ids where somebody has just given them.
 
-    Only what was received up to `before` (ISO) is meant.
+    With `spans` it is a device instead, known by the ids of its events alone. Only what was
+    received up to `before` (ISO) is meant.
     """
 
     hashes: tuple[str, ...]
     keys: tuple[PrivacyKey, ...] = field(repr=False)
     plain: frozenset[str] = field(default=frozenset(), repr=False)
     before: str = LAST_MOMENT
+    spans: tuple[Span, ...] = ()
+
+    @cached_property
+    def event_ids(self) -> frozenset[bytes]:
+        """The ids of all its events, as the log has them."""
+        return frozenset(id.encode() for span in self.spans for id in span.ids)
+
+    def ids_on(self, day: str) -> frozenset[str]:
+        """Return the ids that events of a day may have."""
+        return frozenset().union(
+            *(span.ids for span in self.spans if span.first <= day <= span.last)
+        )
 
     def in_sealed(self, text: str) -> bool:
         """Whether a text holds one of the hashes."""

@@ -16,7 +16,7 @@ from eventlogging.retention.policy import read_policies
 from eventlogging.schema.codec import compile_decoder
 from eventlogging.store.dialect import CAPSULE_COLUMNS, INVALID_COLUMNS
 
-__all__ = ["Found", "export", "find", "hashes", "identity", "keys_of"]
+__all__ = ["Found", "export", "find", "hashes", "identity", "keys_of", "shown"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def export(platform: Platform, ids: Sequence[str]) -> dict[str, Any]:
     for place in person_rows.places(database, person_rows.refreshed(platform)):
         hits = list(person_rows.find(database, place, who))
         rows = person_rows.read(database, hits)
-        document[lists[place.kind]] += [_shown(place, row) for row in rows]
+        document[lists[place.kind]] += [shown(place, row) for row in rows]
     done = person_log.progress(database)
     waiting = person_log.waiting(platform.log_folder, done, who)
     document["waiting"] = [_parsed_raw(line) for line in waiting]
@@ -119,7 +119,8 @@ def received_before(who: Identity, moment: str) -> Identity:
     return replace(who, before=moment)
 
 
-def _shown(place: Place, row: Mapping[str, Any]) -> dict[str, Any]:
+def shown(place: Place, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a table as one reads it."""
     plain = {name: _plain(value) for name, value in row.items()}
     if place.kind == "valid" and place.plan is not None:
         names = [name for name, _ in CAPSULE_COLUMNS]

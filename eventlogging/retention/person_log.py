@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +14,16 @@ import orjson
 import sqlalchemy as sa
 
 from eventlogging import clock
-from eventlogging.log import blank, reader
+from eventlogging.log import blank, reader, segment
 from eventlogging.retention.identity import Identity
 from eventlogging.store.database import Database
 from eventlogging.store.fixed import checkpoint, parked
 
 # Lines that nobody sealed may hold the id itself.
 _UNSEALED = (b'"sealed":false', b'"outcome":"test"')
+_ANY_ID = b'"id":"'
+_ID = re.compile(_ANY_ID + rb'([0-9a-f-]{36})"')
+_MOST_NEEDLES = 40  # looked for one by one
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,10 @@ def erase(
 ) -> int:
     """Blank the person's loaded lines of a segment; return how many. Raises OSError."""
 
+    needles = _needles(folder, name, who)
+    if not needles:
+        return 0
+
     def change(line: bytes) -> bytes | None:
         content = _meant(line, who)
         if content is None or content["schema"] in held:
@@ -83,7 +93,7 @@ def erase(
         return blank.contentless(line)
 
     return blank.blank(
-        folder, name, change, upto=done.positions.get(name, 0), needles=_needles(who),
+        folder, name, change, upto=done.positions.get(name, 0), needles=needles,
         spare=done.parked.get(name, ()),
     )  # fmt: skip
 
@@ -98,7 +108,8 @@ def waiting(folder: Path, done: Progress, who: Identity) -> Iterator[dict[str, A
 
 def _contents(folder: Path, name: str, who: Identity) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        for offset, line in blank.lines_with(folder, name, _needles(who)):
+        needles = _needles(folder, name, who)
+        for offset, line in blank.lines_with(folder, name, needles) if needles else ():
             content = _meant(line, who)
             if content is not None:
                 yield offset, content
@@ -106,12 +117,25 @@ def _contents(folder: Path, name: str, who: Identity) -> Iterator[tuple[int, dic
         return  # retired meanwhile
 
 
-def _needles(who: Identity) -> tuple[bytes, ...]:
-    return (*(one.encode() for one in who.hashes), *_UNSEALED)
+def _needles(folder: Path, name: str, who: Identity) -> tuple[bytes, ...]:
+    """Return what all lines about the person hold one of; nothing: there is none in this segment.
+
+    Of the many ids of a device only those that are here are looked for one by one.
+    """
+    if not who.spans:
+        return (*(one.encode() for one in who.hashes), *_UNSEALED)
+    with segment.data_path(folder, name).open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return ()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            here = {m[1] for m in _ID.finditer(data) if m[1] in who.event_ids}
+    return tuple(sorted(here)) if len(here) <= _MOST_NEEDLES else (_ANY_ID,)
 
 
 def _meant(line: bytes, who: Identity) -> dict[str, Any] | None:
     """Return a line's content where it is about the person and came in time."""
+    if who.spans:
+        return _of_device(line, who)
     sealed = any(one.encode() in line for one in who.hashes)
     if not sealed and not any(mark in line for mark in _UNSEALED):
         return None
@@ -124,3 +148,13 @@ def _meant(line: bytes, who: Identity) -> dict[str, Any] | None:
     texts.append(orjson.dumps(content.get("errors") or []).decode())
     meant = any(who.in_unsealed(text) for text in texts if isinstance(text, str))
     return content if meant else None
+
+
+def _of_device(line: bytes, who: Identity) -> dict[str, Any] | None:
+    # The first is the line's own: what an event says stands behind it, or is quoted.
+    id = _ID.search(line)
+    if id is None or id[1] not in who.event_ids:
+        return None
+    content: dict[str, Any] = orjson.loads(line)
+    is_meant = content.get("kept", True) and clock.iso(content["received"]) <= who.before
+    return content if is_meant else None

@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -54,9 +53,14 @@ def groups(database: Database, table: EventTable, days: Sequence[str]) -> list[G
         return [Group(None, (day,)) for day in days]
     tomorrow = moved(clock.day(clock.now_ms()), 1)
     with database.ddl() as connection:
+
+        def make_room() -> None:
+            # Asked anew at each try: somebody else may have made the same meanwhile.
+            for statement in database.dialect.days_ddl(connection, table.name, [tomorrow]):
+                connection.exec_driver_sql(statement)
+
         # The newest part is never dropped; so that it is one of days that stay:
-        for statement in database.dialect.days_ddl(connection, table.name, [tomorrow]):
-            _retried(table.name, database, partial(connection.exec_driver_sql, statement))
+        _retried(table.name, database, make_room)
         parts = database.dialect.stretches(connection, table.name)
         found, left = [], list(days)
         for part in parts:

@@ -8,7 +8,7 @@ from typing import Any
 
 _SETTINGS = (
     "title", "description", "owners", "sampling", "privacy", "producers", "origins",
-    "fill_defaults", "version", "revision", "override",
+    "fill_defaults", "readers", "version", "revision", "override",
 )  # fmt: skip
 _DEEPEST = 20
 _LONGEST = 80

@@ -40,6 +40,7 @@ event_schema = sa.Table(
     sa.Column("created_at", _TIME, nullable=False),
     sa.Column("updated_at", _TIME, nullable=False),
     sa.Column("fill_defaults", sa.String(16), nullable=False, server_default="eventgate"),
+    sa.Column("readers", sa.String(16), nullable=False, server_default="analysts"),
 )
 
 schema_owner = sa.Table(

@@ -151,14 +151,18 @@ def leave(page: Page) -> None:
     page.goto("about:blank")
 
 
-def test_the_classic_file_is_what_the_modules_make_and_is_small() -> None:
-    made = subprocess.run(
-        [sys.executable, "-c", "import build; print(build.built(), end='')"],
+def test_the_classic_file_is_made_of_the_modules_and_is_small() -> None:
+    first_line = subprocess.run(
+        [sys.executable, "-c", "import build; print(build.head(), end='')"],
         cwd=CLIENT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    for place in (CLIENT / "dist", ROOT / "eventlogging" / "console" / "static"):
-        assert (place / "eventlogging.js").read_text("utf-8") == made, "run build.py"
-    assert len(gzip.compress(made.encode(), 9)) <= 6000
+    served, packed = (
+        (place / "eventlogging.js").read_text("utf-8")
+        for place in (CLIENT / "dist", ROOT / "eventlogging" / "console" / "static")
+    )
+    assert served == packed
+    assert served.startswith(first_line), "run clients/javascript/build.py"
+    assert len(gzip.compress(served.encode(), 9)) <= 6000
 
 
 def test_two_lines_put_an_event_on_its_way(world: World) -> None:
@@ -433,6 +437,32 @@ def test_what_is_no_event_is_dropped_and_counted(world: World, event: str) -> No
     log(page)
     world.accounts_for(2)
     assert world.balance().dropped == 1
+    assert world.said == []
+
+
+def test_an_event_that_spoils_its_parcel_costs_no_other(world: World) -> None:
+    page = world.visit(world.person())
+    log(page, 5)
+    page.evaluate(
+        "n => { let deep = {}; for (let i = 0; i < n; i++) deep = {deep}; "
+        f"eventLog.log('{NAME}', deep); }}",
+        2000,
+    )
+    log(page, 5)
+    wait_until(lambda: world.line().valid == 10, 30)
+    assert world.balance().attempted <= 11
+
+
+@pytest.mark.parametrize("name", ["__proto__", "constructor", "no such name", "x" * 500])
+def test_a_name_that_is_none_is_counted_and_changes_nothing_in_the_page(
+    world: World, name: str
+) -> None:
+    page = world.visit(world.person())
+    log(page, 2, GOOD, name)
+    log(page)
+    world.accounts_for(1)
+    assert page.evaluate("({}).attempted === undefined && Object.attempted === undefined")
+    assert world.balance("(unknown)").attempted == 2
     assert world.said == []
 
 

@@ -15,7 +15,17 @@ from playwright.sync_api import Browser
 from tests.browser.conftest import Visitor, sign_in_link
 from tests.servers import Server
 
-OPEN = ("/", "/schemas", "/schemas/NavigationTiming", "/retention", "/sign-in")
+OPEN = (
+    "/",
+    "/schemas",
+    "/schemas/NavigationTiming",
+    "/retention",
+    "/opt-out",
+    "/my-data",
+    "/sign-in",
+    "/transparency",
+    "/transparency/NavigationTiming",
+)
 SIGNED_IN = (
     *("/schemas?mine=1", "/schemas/NavigationTiming/live", "/schemas/NavigationTiming/sampling"),
     *("/schemas/NavigationTiming/alerts", "/schemas/NavigationTiming/state"),
@@ -25,6 +35,7 @@ SIGNED_IN = (
     *("/reviews", "/drafts/new", "/drafts/new?schema=NewOne", "/drafts/new?schema=RecipeUptake"),
     *("/people", "/people/operator@localhost", "/account", "/tokens", "/audit"),
     *("/jobs", "/outbox", "/reports", "/alerts", "/subscriptions"),
+    *("/balance", "/balance?schema=NavigationTiming"),
 )
 SHAPES = [(1280, "light"), (390, "dark")]
 

@@ -26,6 +26,7 @@ from eventlogging.mail.letter import Letter, of_row
 from eventlogging.people import subscriptions
 from eventlogging.platform import open_platform
 from eventlogging.registry import audit
+from eventlogging.registry.change import change_settings
 from eventlogging.store.fixed import (
     alert_episode,
     governance,
@@ -35,6 +36,7 @@ from eventlogging.store.fixed import (
     webhook_call,
 )
 from tests.console import BROWSER, House, csrf
+from tests.people import add_person
 
 ROOT = Path(__file__).parents[2]
 MINUTE = 60_000
@@ -232,6 +234,27 @@ def test_the_mail_about_invalid_events_carries_the_fix(
     (other,) = mails(house, LIST)
     assert "abc" not in other.text + other.html, "a list may have anybody on it"
     assert "send a whole number at /count" in other.text
+
+
+def test_values_of_events_for_owners_alone_are_mailed_to_owners_and_admins(
+    house: House, at: Callable[[float], int]
+) -> None:
+    change_settings(house.platform.database, "Click", "test", readers="owners")
+    rules(house, invalid=INVALID)
+    for email, role in (("an@example.org", "analyst"), ("root@example.org", "admin")):
+        add_person(house, email, role)
+        with house.platform.database.write() as connection:
+            assert subscriptions.subscribe(connection, email, "alerts")
+    at(-30)
+    house.send(*clicks(10))
+    at(1.5)
+    house.send({"schema": "Click", "event": {"target": "abc", "count": "7"}}, *clicks(5))
+    at(2.1)
+    look(house)
+    for email in (OWNER, "root@example.org"):
+        assert '"target": "abc"' in mails(house, email)[0].text
+    (kept_out,) = mails(house, "an@example.org")
+    assert "abc" not in kept_out.text + kept_out.html
 
 
 def test_private_values_and_unsealed_events_are_never_in_a_mail(

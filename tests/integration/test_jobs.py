@@ -23,7 +23,14 @@ from eventlogging.jobs.table import JOBS, Daily, Job
 from eventlogging.ledger.lag import read_lag
 from eventlogging.log import reader
 from eventlogging.platform import Platform
-from eventlogging.store.fixed import checkpoint, governance, job_run, recent_id
+from eventlogging.store.fixed import (
+    checkpoint,
+    client_report,
+    forwarded,
+    governance,
+    job_run,
+    recent_id,
+)
 from tests.books import click, open_bench, platform_of, settings
 from tests.loading import Bench
 from tests.schemas import registered
@@ -374,6 +381,29 @@ def test_ids_are_forgotten_after_seven_days(
     with bench.database.read() as connection:
         left = connection.execute(sa.select(recent_id.c.added)).scalars().all()
     assert (len(left), set(left)) == (20, {ago(0), ago(7)})
+
+
+def test_reports_and_forwarded_batches_are_forgotten_after_thirty_days(
+    bench: Bench, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventlogging.jobs.duties._CHUNK", 10)
+    days = [(age, number) for age in (0, 30, 31, 90) for number in range(10)]
+    reports = [{"id": f"{age}-{number}", "added": ago(age)} for age, number in days]
+    batches = [
+        {"origin": f"web-{age}", "start": number, "segment": "s", "offset": 0, "added": ago(age)}
+        for age, number in days
+    ]
+    with bench.database.write() as connection:
+        connection.execute(sa.insert(client_report), reports)
+        connection.execute(sa.insert(forwarded), batches)
+    assert forget_ids(platform, ago(1)).detail == (
+        f"forgot 0 ids added before {ago(7)}, 20 reports of clients added before {ago(30)}, "
+        f"20 batches of forwarders added before {ago(30)}"
+    )
+    with bench.database.read() as connection:
+        for table in (client_report, forwarded):
+            left = connection.execute(sa.select(table.c.added)).scalars().all()
+            assert (len(left), set(left)) == (20, {ago(0), ago(30)})
 
 
 # by hand

@@ -83,6 +83,7 @@ def test_a_database_of_the_first_form_keeps_its_schemas(old: Database) -> None:
     assert held(old) == before == ROWS["event_schema"]
     schema = read_snapshot(old).schemas["Edit"]
     assert schema.fill_defaults == "eventgate"
+    assert schema.readers == "analysts"
     assert (schema.producers, schema.sampling_rate) == ("token", 0.25)
     assert (schema.owners, schema.revisions) == (("owner@example.org",), {7: "1.0.0"})
     assert registry_governance(old).schemas["Edit"].fill_defaults == "eventgate"
@@ -91,11 +92,14 @@ def test_a_database_of_the_first_form_keeps_its_schemas(old: Database) -> None:
 def test_what_is_set_after_an_upgrade_survives_the_next_start(old: Database) -> None:
     migrate(old)
     counter = read_counter(old)
-    changed = change_settings(old, "Edit", "pm", fill_defaults="always")
-    assert changed == {"fill_defaults": ("eventgate", "always")}
+    changed = change_settings(old, "Edit", "pm", fill_defaults="always", readers="owners")
+    assert changed == {
+        "fill_defaults": ("eventgate", "always"), "readers": ("analysts", "owners"),
+    }  # fmt: skip
     assert read_counter(old) == counter + 1
     migrate(old)
     assert read_snapshot(old).schemas["Edit"].fill_defaults == "always"
+    assert read_snapshot(old).schemas["Edit"].readers == "owners"
 
 
 def test_an_upgrade_that_was_interrupted_goes_on(old: Database) -> None:
@@ -103,6 +107,9 @@ def test_an_upgrade_that_was_interrupted_goes_on(old: Database) -> None:
         connection.exec_driver_sql(
             "ALTER TABLE event_schema "
             "ADD COLUMN fill_defaults VARCHAR(16) DEFAULT 'eventgate' NOT NULL"
+        )
+        connection.exec_driver_sql(
+            "ALTER TABLE event_schema ADD COLUMN readers VARCHAR(16) DEFAULT 'analysts' NOT NULL"
         )
     migrate(old)
     assert is_current(old)

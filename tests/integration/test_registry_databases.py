@@ -504,6 +504,7 @@ def test_applying_twice_changes_nothing_the_second_time(database: Database) -> N
             revisions={5: "1.0.0"},
             privacy={"/page": "hmac"},
             fill_defaults="always",
+            readers="owners",
             examples=(Example("a.pass.json", True, {"page": "x"}),),
         ),
         default={"window": 5},
@@ -537,20 +538,22 @@ def test_the_folder_wins_over_settings_in_the_database(database: Database) -> No
     apply(database, governance(folder()), "ops")
     change_settings(
         database, "Edit", "pm", sampling={"rate": 0.5}, owners=["b@example.org"],
-        fill_defaults="never",
+        fill_defaults="never", readers="owners",
     )  # fmt: skip
     done = apply(database, governance(folder()), "ops")
     assert any("sampling_rate 0.5 → 1.0" in line for line in done)
     assert any("owners b@example.org → owner@example.org" in line for line in done)
     assert "Edit: fill_defaults never → eventgate" in done
+    assert "Edit: readers owners → analysts" in done
     with database.read() as connection:
         detail = audit.entries(connection)[0].detail
     assert detail["owners"]["new"] == OWNERS
     assert detail["fill_defaults"] == {"old": "never", "new": "eventgate"}
+    assert detail["readers"] == {"old": "owners", "new": "analysts"}
 
 
 def test_a_folder_is_written_back_as_it_was_applied(database: Database, tmp_path: Path) -> None:
-    never = folder("Never", fill_defaults="never")
+    never = folder("Never", fill_defaults="never", readers="owners")
     write_governance(tmp_path / "a", governance(folder(), never))
     apply(database, read_governance(tmp_path / "a"), "ops")
     write_governance(tmp_path / "b", registry_governance(database))
@@ -559,6 +562,7 @@ def test_a_folder_is_written_back_as_it_was_applied(database: Database, tmp_path
         assert (tmp_path / "a" / path).read_text() == (tmp_path / "b" / path).read_text()
     assert write_governance(tmp_path / "a", registry_governance(database)) == []
     assert read_snapshot(database).schemas["Never"].fill_defaults == "never"
+    assert read_snapshot(database).schemas["Never"].readers == "owners"
 
 
 def state_of(database: Database, name: str = "Edit") -> str:

@@ -23,6 +23,7 @@ from eventlogging.jobs.table import Daily, Job
 from eventlogging.ledger.reading import lines_of_truth
 from eventlogging.people import subscriptions
 from eventlogging.receipts import chain
+from eventlogging.registry.change import change_settings
 from eventlogging.reports import causes, stored
 from eventlogging.reports.due import week_after
 from eventlogging.reports.model import Report, from_dict
@@ -398,6 +399,22 @@ def test_what_events_held_is_shown_to_those_who_may_read_it(
     for part in ("text", "html"):
         assert "few" not in sent["viewer@example.org"][part]
         assert "/count" in sent["viewer@example.org"][part]
+
+
+def test_what_events_for_owners_alone_held_is_not_mailed_to_analysts(
+    house: House, at: Callable[[int], None]
+) -> None:
+    fill(house)
+    change_settings(house.platform.database, "Click", "test", readers="owners")
+    subscribe(house, "analyst@example.org", "analyst")
+    subscribe(house, "root@example.org", "admin")
+    house.platform.registry.refresh()
+    sent = make(house, at)
+    for who in ("root@example.org", "owner@example.org"):
+        assert '"count": "few"' in sent[who]["text"]
+    for part in ("text", "html"):
+        assert "few" not in sent["analyst@example.org"][part]
+        assert "/count" in sent["analyst@example.org"][part]
 
 
 def test_private_fields_are_masked_in_samples(house: House, at: Callable[[int], None]) -> None:

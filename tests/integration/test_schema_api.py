@@ -93,6 +93,7 @@ def test_a_schema_is_published_and_read_back(client: FlaskClient) -> None:
         "sampling": {"rate": 1.0, "unit": "pageview"},
         "producers": "public",
         "fill_defaults": "eventgate",
+        "readers": "analysts",
         "tables": {"valid": {"1": "Edit_1"}, "invalid": "Edit_invalid", "view": "Edit"},
         "links": {
             "schema": "/v1/schemas/Edit",
@@ -117,6 +118,15 @@ def test_which_events_get_defaults_is_set_with_a_version_or_alone(client: FlaskC
     assert wrong.json is not None
     assert wrong.json["problems"] == ["fill_defaults is one of eventgate, always, never, not 'yes'"]
     assert in_force() == "never"
+
+
+def test_who_reads_events_is_set_with_a_version_and_stays(client: FlaskClient) -> None:
+    assert post(client, "Edit?publish=true", {**BODY, "readers": "owners"}).status_code == 201
+    assert post(client, "Edit?publish=true").status_code == 200
+    assert (client.get("/v1/schemas/Edit").json or {})["readers"] == "owners"
+    wrong = post(client, "Edit?publish=true", {**BODY, "readers": "all"})
+    assert wrong.status_code == 400
+    assert (wrong.json or {})["problems"] == ["readers is 'analysts' or 'owners', not 'all'"]
 
 
 def test_a_name_may_be_a_path(client: FlaskClient) -> None:

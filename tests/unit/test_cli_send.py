@@ -236,6 +236,32 @@ def test_a_file_sent_for_a_schema_holds_payloads_alone(collector: Collector, run
     assert (event["schema"], event["event"]) == ("RecipeUptake", json.loads(example.read_text()))
 
 
+@pytest.mark.parametrize(
+    ("args", "stdin", "payloads"),
+    [
+        (('{"n": 1}',), None, [{"n": 1}]),
+        (('{"n": 1}', ' [{"n": 2}, {"n": 3}]'), None, [{"n": 1}, {"n": 2}, {"n": 3}]),
+        (("-",), '{"n": 1}\n{"n": 2}\n', [{"n": 1}, {"n": 2}]),
+        (("--field", "n=1"), None, [{"n": 1}]),
+        (("payload.json",), None, [{"n": 4}]),
+    ],
+    ids=["text", "texts", "stdin", "fields", "file"],
+)
+def test_after_the_name_of_a_schema_payloads_stand_alone(
+    collector: Collector, run: Any, tmp_path: Path, args: Any, stdin: Any, payloads: Any
+):
+    (tmp_path / "payload.json").write_text('{"n": 4}')
+    result = run(send, "RecipeUptake", *args, "--url", collector.url, input=stdin)
+    assert result.exit_code == 0, result.output
+    assert [event["event"] for event in collector.events] == payloads
+    assert {event["schema"] for event in collector.events} == {"RecipeUptake"}
+
+
+def test_whole_events_may_be_given_as_text(collector: Collector, run: Any):
+    assert run(send, '{"schema": "S", "event": {}}', "--url", collector.url).exit_code == 0
+    assert collector.events == [{"schema": "S", "event": {}}]
+
+
 def test_each_refused_event_is_explained(collector: Collector, run: Any):
     collector.reply = refusing(lambda event: event["n"] == 2)
     result = run(send, "-", "--url", collector.url, input='[{"n": 1}, {"n": 2}]')
@@ -268,6 +294,10 @@ def test_the_answer_is_printed_as_json_when_asked(collector: Collector, run: Any
         ((), "give a FILE, or --schema"),
         (("missing.json",), "missing.json: cannot be read: No such file"),
         (("-",), "-: is not JSON"),
+        (("RecipeUptake", '{"n": '), "the JSON given: is not JSON"),
+        (("missing.json", "{}"), "missing.json: cannot be read: No such file"),
+        (("RecipeUptake", "missing.json"), "missing.json: cannot be read: No such file"),
+        (("RecipeUptake",), "RecipeUptake: cannot be read: No such file"),
         (("--schema", "S", "--field", "x"), "is not NAME=VALUE"),
         (("f.json", "--field", "x=1"), "either files or --field"),
         (("f.json", "--id", "x"), "--version and --id go with --schema"),

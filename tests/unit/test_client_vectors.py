@@ -1,4 +1,4 @@
-"""Sampling, ids, opt-out and retry: server, Python client and JavaScript client agree, case by case."""
+"""Sampling, ids, opt-out and retry: the server and both clients agree, case by case."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.python_client import CLIENT
 
 from eventlogging_client import backoff, consent, sampling  # isort: skip
 
+NAMES = ["Click", "Click.x", "Other", "RecipeUptake", "a", "a/b"]
 SOURCES = CLIENT.parent / "javascript" / "src"
 
 
@@ -67,8 +68,8 @@ def test_the_server_agrees():
     for case in vectors("ids")["cases"]:
         assert event_id(case["token"], case["tag"], case["k"]) == case["id"]
     for case in vectors("opt-out")["cases"]:
-        signals = {key: value for key, value in case.items() if key != "no"}
-        assert says_no(signals) is case["no"], case
+        signals = {key: value for key, value in case.items() if key not in ("no", "of")}
+        assert says_no(signals) == {"no": case["no"], "of": case["of"]}, case
 
 
 # The Python client
@@ -89,8 +90,11 @@ def test_the_python_client_samples_alike(name: str):
 def test_the_python_client_hears_the_same_no():
     names = {"cookie": "Cookie", "dnt": "DNT", "gpc": "Sec-GPC"}
     for case in vectors("opt-out")["cases"]:
-        headers = {names[key]: value for key, value in case.items() if key != "no"}
+        headers = {names[key]: value for key, value in case.items() if key in names}
         assert consent.said_no(headers) is case["no"], case
+        for schema in NAMES:
+            no = case["no"] or schema in case["of"]
+            assert consent.said_no(headers, schema) is no, (case, schema)
 
 
 def test_the_python_client_waits_alike():
@@ -139,6 +143,13 @@ def test_the_javascript_client_hears_the_same_no(tmp_path: Path):
     expression = "v.cases.map((c) => saidNo({ gpc: c.gpc, dnt: c.dnt, cookie: c.cookie }))"
     found = in_javascript(tmp_path, "saidNo", "consent.js", "opt-out", expression)
     assert differing(cases, "no", found) == []
+    expression = (
+        f"v.cases.map((c) => {json.dumps(NAMES)}.filter((name) =>"
+        " !c.no && saidNo({ gpc: c.gpc, dnt: c.dnt, cookie: c.cookie }, name)).sort())"
+    )
+    found = in_javascript(tmp_path, "saidNo", "consent.js", "opt-out", expression)
+    only = [{**case, "of": [] if case["no"] else case["of"]} for case in cases]
+    assert differing(only, "of", found) == []
 
 
 def test_the_javascript_client_waits_alike(tmp_path: Path):

@@ -25,7 +25,9 @@ PAGES = [
     *(ROOT / "benchmarks").glob("*.md"),
     *DOCS.rglob("*.md"),
 ]
-FOLDERS = [ROOT / name / "README.md" for name in ("schemas", "reviewers", "alerts", "purge")]
+FOLDERS = [
+    ROOT / name / "README.md" for name in ("schemas", "reviewers", "alerts", "purge", "clients")
+]
 MOST_LINES = 30  # of a decision
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _COMMAND = re.compile(r"(?:^|[\s`/])eventlogging ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?")

@@ -49,6 +49,7 @@ def test_every_setting_of_a_schema_is_told(old: Governance) -> None:
         producers="token",
         origins=("https://example.org",),
         fill_defaults="always",
+        readers="owners",
         revisions={7: "1.0.0"},
         versions={"1.0.0": {**first, "title": "T"}, "1.10.0": first, "1.9.0": first},
         examples=(
@@ -63,6 +64,7 @@ def test_every_setting_of_a_schema_is_told(old: Governance) -> None:
         'Clicks: producers "public" → "token"',
         'Clicks: origins: added "https://example.org"',
         'Clicks: fill_defaults "eventgate" → "always"',
+        'Clicks: readers "analysts" → "owners"',
         "Clicks: sampling rate 1.0 → 0.1",
         'Clicks: sampling unit "pageview" → "device"',
         "Clicks: privacy of /page/id kept as sent → drop",

@@ -82,6 +82,14 @@ ALONE: dict[str, tuple[dict[str, Any], str]] = {
         {SCHEMA: SETTINGS + "fill_defaults = true\n"},
         f'{SCHEMA}:4: `fill_defaults` is true; it should be "eventgate", "always" or "never"',
     ),
+    "who reads events": (
+        {SCHEMA: SETTINGS + 'readers = "everybody"\n'},
+        f'{SCHEMA}:4: `readers` is "everybody"; it should be "analysts" or "owners"',
+    ),
+    "readers as a list": (
+        {SCHEMA: SETTINGS + 'readers = ["owners"]\n'},
+        f'{SCHEMA}:4: `readers` is a list; it should be "analysts" or "owners"',
+    ),
     "state": (
         {SCHEMA: SETTINGS + '\nstate = "retierd"\n'},
         f'{SCHEMA}:5: `state` is "retierd"; it should be "published", "deprecated" or "retired"',

@@ -36,7 +36,7 @@ FULL: dict[str, Any] = {
     "consented = 2026-11-22\n",
     "schemas/a/b-c.d/schema.toml": SETTINGS
     + 'revisions = { "12" = "1.0.0", "3" = "1.0.0" }\norigins = ["https://example.org"]\n'
-    'fill_defaults = "always"\nstate = "deprecated"\n'
+    'fill_defaults = "always"\nreaders = "owners"\nstate = "deprecated"\n'
     '[privacy]\nuserId = "hmac"\n"/page/id" = "drop"\n[sampling]\nrate = 0\nunit = "device"\n',
     "schemas/a/b-c.d/1.0.0.json": one_schema()["schemas/Clicks/1.0.0.json"],
 }  # fmt: skip
@@ -52,6 +52,7 @@ def test_what_is_written_reads_as_the_same(tmp_path: Path) -> None:
     assert again == governance
     assert again.schemas["a/b-c.d"].privacy == {"/userId": "hmac", "/page/id": "drop"}
     assert again.schemas["a/b-c.d"].fill_defaults == "always"
+    assert again.schemas["a/b-c.d"].readers == "owners"
     assert again.schemas["a/b-c.d"].state == "deprecated"
     assert again.schemas["Clicks"].state is None
     assert again.documents["purge", "Clicks.toml"]["extension"]["until"] == "2027-03-31"  # type: ignore[index]
@@ -94,6 +95,17 @@ def test_which_events_get_defaults_is_written_where_it_is_not_the_usual(tmp_path
     (path,) = write_governance(tmp_path, replace(governance, schemas={"Clicks": never}))
     assert 'fill_defaults = "never"' in path.read_text()
     assert read_governance(tmp_path).schemas["Clicks"] == never
+
+
+def test_who_reads_events_is_written_where_it_is_not_the_usual(tmp_path: Path) -> None:
+    stated = SETTINGS + 'readers = "analysts"\n'
+    governance = read_governance(folder(tmp_path, one_schema(settings=stated)))
+    assert write_governance(tmp_path, governance) == []
+    assert "readers" not in settings_table(governance.schemas["Clicks"])
+    narrow = replace(governance.schemas["Clicks"], readers="owners")
+    (path,) = write_governance(tmp_path, replace(governance, schemas={"Clicks": narrow}))
+    assert 'readers = "owners"' in path.read_text()
+    assert read_governance(tmp_path).schemas["Clicks"] == narrow
 
 
 def test_a_state_is_written_where_there_is_one(tmp_path: Path) -> None:

@@ -32,11 +32,13 @@ def test_every_problem_is_named_at_once() -> None:
         "producers": "anyone",
         "origins": ["https://b.org/path"],
         "fill_defaults": "often",
+        "readers": "everybody",
         "colour": "red",
     }
     settings, problems = merged(stated, BLANK)
     named = (
-        "title", "nobody", "rate", "unit", "every", "hide", "anyone", "path", "often", "colour",
+        "title", "nobody", "rate", "unit", "every", "hide", "anyone", "path", "often", "everybody",
+        "colour",
     )  # fmt: skip
     for word in named:
         assert any(word in problem for problem in problems), word
@@ -55,6 +57,7 @@ def test_every_problem_is_named_at_once() -> None:
         {"privacy": {"a": "hmac", "/a": "drop"}}, {"producers": None}, {"producers": []},
         {"origins": "https://b.org"}, {"origins": ["b.org"]}, {"origins": [1]},
         {"fill_defaults": None}, {"fill_defaults": True}, {"fill_defaults": ["always"]},
+        {"readers": None}, {"readers": ["owners"]}, {"readers": "Owners"},
     ],
 )  # fmt: skip
 def test_a_setting_of_the_wrong_form_is_a_problem(stated: dict[str, object]) -> None:

@@ -23,6 +23,10 @@ const DEAD = 600000; // without locks: a page that kept nothing for so long live
 const MOST_PAGES = 400;
 const PAGE_DAYS = 90;
 
+const UNKNOWN = '(unknown)'; // as the ledger books what names no schema
+const NAMED = /^[A-Za-z][\w.\-/]{0,63}$/;
+const MOST_NAMES = 100; // in a report
+
 const today = () => new Date().toISOString().slice(0, 10);
 
 /** Make a client. `options.url` is the collector; see README.md for the others. */
@@ -58,11 +62,13 @@ export function createEventLog(options = {}) {
   }
 
   function count(schema, kind, number = 1) {
-    const of = (record.counts[schema] = record.counts[schema] || {});
+    const many = Object.keys(record.counts).length >= MOST_NAMES && !(schema in record.counts);
+    const name = many || !NAMED.test(schema) || schema in {} ? UNKNOWN : schema;
+    const of = (record.counts[name] = record.counts[name] || {});
     of[kind] = (of[kind] || 0) + number;
   }
 
-  const no = () => optedOut(storage);
+  const no = (schema) => optedOut(storage, schema);
 
   // ------------------------------------------------------------------ what is kept
 
@@ -123,16 +129,16 @@ export function createEventLog(options = {}) {
 
   const log = safely((schema, event, more = {}) => {
     count(schema, 'attempted');
-    if (no()) {
+    if (no(schema)) {
       count(schema, 'suppressed');
-      say(schema, 'suppressed: this person has opted out');
-      silence();
+      say(schema, 'suppressed: opted out');
+      silence(!no() && schema);
       return undefined;
     }
     const text = textOf(event);
-    if (text === undefined || text.length > PARCEL) {
+    if (text === undefined) {
       count(schema, 'dropped');
-      say(schema, text === undefined ? 'dropped: it is not JSON' : 'dropped: it is too large');
+      say(schema, 'dropped: it is not JSON');
       keep();
       return undefined;
     }
@@ -172,6 +178,12 @@ export function createEventLog(options = {}) {
       capsule.sample_unit_id = unit_id;
     }
     const size = new TextEncoder().encode(JSON.stringify(capsule)).length + 1;
+    if (size > PARCEL) {
+      count(capsule.schema, 'dropped');
+      say(capsule.schema, 'dropped: it is too large');
+      keep();
+      return;
+    }
     record.events.push({ schema: capsule.schema, size, capsule });
     bound();
     keep();
@@ -223,27 +235,29 @@ export function createEventLog(options = {}) {
 
   const send = safely(async (leaving, most = Infinity) => {
     if (sending || no()) return;
+    record.events.forEach((one) => no(one.schema) && silence(one.schema));
     const parcel = pack(most);
     if (!parcel.events.length && !parcel.report) return;
     sending = true;
     keep(); // the report has its id now, whatever happens to the page
     const answer = await post(bodyOf(parcel), leaving);
+    const refused = answer && answer.status !== 201 ? await refusals(answer) : [];
     sending = false;
     if (no()) return;
-    const then = answer ? meaning(answer.status) : 'again';
+    let then = answer ? meaning(answer.status) : 'again';
+    // Refused as a whole, for one event's sake: the others go without it.
+    if (answer && answer.status === 400 && refused.length < parcel.events.length) then = 'split';
     if (then === 'settled') {
       attempt = notBefore = 0;
       settle(parcel);
-      if (answer.status !== 201) tell(answer, parcel);
+      for (const one of refused) tell(one, parcel.events[one.index]);
       if (record.events.length) wake(record.events.length >= BATCH ? 0 : AGE);
       else if (hasCounts()) wake(REPORT_AGE);
       if (parcel.report) adopt();
     } else if (then === 'split' && parcel.events.length > 1) {
       send(leaving, Math.ceil(parcel.events.length / 2));
     } else if (then === 'split') {
-      const [large] = record.events.splice(0, 1);
-      if (large) count(large.schema, 'dropped');
-      keep();
+      settle(parcel, 'dropped');
       wake(0);
     } else {
       attempt++;
@@ -255,13 +269,14 @@ export function createEventLog(options = {}) {
     }
   });
 
-  function settle(parcel) {
+  function settle(parcel, as = 'sent') {
     // By id: the record may have been read anew since, or taken over by another page.
     const gone = new Set(parcel.events.map((one) => one.capsule.id));
     const settled = record.events.filter((one) => gone.has(one.capsule.id));
     record.events = record.events.filter((one) => !gone.has(one.capsule.id));
-    if (parcel.report && record.report && parcel.report.id === record.report.id) record.report = null;
-    for (const one of settled) count(one.schema, 'sent');
+    const told = as === 'sent' && parcel.report && record.report;
+    if (told && parcel.report.id === record.report.id) record.report = null;
+    for (const one of settled) count(one.schema, as);
     keep();
   }
 
@@ -283,19 +298,19 @@ export function createEventLog(options = {}) {
     }
   }
 
-  async function tell(answer, parcel) {
-    if (!options.debug) return;
+  async function refusals(answer) {
     try {
       const body = await answer.json();
-      for (const one of [...(body.invalid || []), ...(body.error || [])]) {
-        const sent = parcel.events[one.index];
-        const errors = (one.context && one.context.errors) || [];
-        const paths = errors.map((e) => `${e.pointer || '/'}: ${e.found}, expected ${e.expected}`);
-        say(`${sent ? sent.schema : ''} refused: ${one.code}`, ...paths, sent && sent.capsule);
-      }
+      return [...(body.invalid || []), ...(body.error || [])];
     } catch (error) {
-      say('refused, and the answer cannot be read');
+      return [];
     }
+  }
+
+  function tell(one, sent) {
+    const errors = (one.context && one.context.errors) || [];
+    const paths = errors.map((e) => `${e.pointer || '/'}: ${e.found}, expected ${e.expected}`);
+    say(`${sent ? sent.schema : ''} refused: ${one.code}`, ...paths, sent && sent.capsule);
   }
 
   // ------------------------------------------------------------------ the config
@@ -314,7 +329,7 @@ export function createEventLog(options = {}) {
         if (!no()) storage.set(PREFIX + 'config', config);
       }
     } catch (error) {
-      say('the config cannot be read; the collector samples for us');
+      say('no config: the collector samples');
     }
     clearTimeout(clock);
     config = config || { url, at: 0, schemas: {} };
@@ -382,30 +397,36 @@ export function createEventLog(options = {}) {
     adopt();
   });
 
-  /** Of one who says no, what waits is not sent, and only counted. */
-  function silence() {
-    for (const one of record.events) count(one.schema, 'suppressed');
-    for (const one of undecided) count(one.schema, 'suppressed');
-    record.events = undecided = [];
+  const named = (said) => typeof said === 'string' && said; // a click on a button says an event
+
+  /** Of one who says no, to a schema or to all, what waits is not sent, and only counted. */
+  function silence(schema) {
+    const stays = (one) => (schema && one.schema !== schema) || count(one.schema, 'suppressed');
+    record.events = record.events.filter(stays);
+    undecided = undecided.filter(stays);
     keep();
+    if (schema) wake(REPORT_AGE);
   }
 
   /** Log no more on this device; what waits is not sent, and what tells the device is forgotten. */
-  const optOut = safely(() => {
-    remember(storage, true);
+  const optOut = safely((said) => {
+    const schema = named(said);
+    remember(storage, true, schema);
+    if (schema) return silence(schema);
     for (const key of storage.keys(RECORD)) if (key !== RECORD + page) storage.remove(key);
-    for (const key of ['token', 'pages', 'config']) storage.remove(PREFIX + key);
-    try {
-      sessionStorage.removeItem(PREFIX + 'session');
-    } catch (error) {
-      /* nothing is there */
-    }
     silence();
+    forget();
+  });
+
+  /** Forget what tells this device from others. */
+  const forget = safely(() => {
+    for (const key of ['token', 'pages', 'config']) storage.remove(PREFIX + key);
+    sessionStorage.removeItem(PREFIX + 'session');
   });
 
   /** Log again, unless the browser itself says no. */
-  const optIn = safely(() => {
-    remember(storage, false);
+  const optIn = safely((said) => {
+    remember(storage, false, named(said));
     wake(0);
   });
 
@@ -420,6 +441,7 @@ export function createEventLog(options = {}) {
       readConfig();
       adopt();
     } else {
+      forget(); // the no may have been said elsewhere
       config = { url, at: 0, schemas: {} };
     }
   }

@@ -29,10 +29,10 @@ export interface EventLog {
   log(schema: string, event: object, more?: More): string | undefined;
   /** Send what waits, now. */
   flush(): Promise<void>;
-  /** The person says no: nothing is logged on this device any more. */
-  optOut(): void;
-  optIn(): void;
-  isOptedOut(): boolean;
+  /** The person says no, to one schema or to all: nothing of it is logged on this device any more. */
+  optOut(schema?: string): void;
+  optIn(schema?: string): void;
+  isOptedOut(schema?: string): boolean;
   /** What this device needs to see, or to erase, what it has sent. */
   mine(): { token: string | null; pages: [day: string, tag: string, events: number][] };
   /** What waits here, for those who look into it. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import inspect
 import logging
 import os
 import re
@@ -11,7 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Union
 
 from eventlogging_client.capsule import Event, capsule, new_id
 from eventlogging_client.consent import switched_off
@@ -28,6 +29,8 @@ _CLIENT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,63}\Z")
 _SPOOL_BYTES = 64_000_000
 _AT_EXIT = 3.0  # seconds
 
+Consent = Union[Callable[[], bool], Callable[[str], bool]]
+
 
 class EventLog:
     """Sends events to the collector at `url`. For any number of threads.
@@ -35,7 +38,8 @@ class EventLog:
     `client` is the name and version of your service, `host` and `wiki` the site, `token` what
     schemas for servers ask for. At most `queue_events` wait; `batch` of them, or one that is `age`
     seconds old, are sent. `spool` is a folder in which what waits outlives a crash. `consent` is
-    asked, in the thread that logs, before each event; False keeps the event from being sent.
+    asked, in the thread that logs, before each event, for its schema if it takes an argument;
+    False keeps the event from being sent.
     `on_refused(event, code, errors)` is called, in the thread that sends, for what the collector
     refuses. `debug` shows on stderr what is otherwise logged at DEBUG.
 
@@ -56,7 +60,7 @@ class EventLog:
         age: float = 1.0,
         timeout: float = 10,
         debug: bool = False,
-        consent: Callable[[], bool] = lambda: True,
+        consent: Consent = lambda: True,
         on_refused: OnRefused | None = None,
     ) -> None:
         if client is not None and not _CLIENT.match(client):
@@ -67,7 +71,8 @@ class EventLog:
             )
         self._client = client or NAME
         self._said = {"host": host, "wiki": wiki, "client": self._client}
-        self._consent = consent
+        self._consent: Callable[..., bool] = consent
+        self._for_schema = _takes_schema(consent)
         self._level = logging.WARNING if debug else logging.DEBUG
         self._closed = False
         self._log = logging.getLogger(LOGGER)
@@ -131,7 +136,7 @@ class EventLog:
         waiting = self._waiting
         if self._closed:
             raise RuntimeError("the event log is closed")
-        if not self._may():
+        if not self._may(schema):
             waiting.count(schema, "attempted", "suppressed")
             return None
         own = str(id) if id else new_id()
@@ -153,12 +158,12 @@ class EventLog:
             return None
         return own
 
-    def _may(self) -> bool:
+    def _may(self, schema: str) -> bool:
         """Whether nobody says no; who cannot be asked has not said yes."""
         if switched_off():
             return False
         try:
-            return bool(self._consent())
+            return bool(self._consent(schema) if self._for_schema else self._consent())
         except Exception as error:
             self._say("consent cannot be asked for: %r", error)
             return False
@@ -230,6 +235,7 @@ class EventLog:
 
     def _start(self) -> None:
         if self._sender.start():
+            self._sender.owner = self  # so that it lives as long as something may wait
             # Children of multiprocessing end without a word to atexit, but with one to a list.
             util = sys.modules.get("multiprocessing.util")
             process = sys.modules.get("multiprocessing.process")
@@ -239,6 +245,17 @@ class EventLog:
     def _say(self, text: str, *words: Any) -> None:
         with suppress(Exception):  # whatever logging does, all else goes on
             self._log.log(self._level, text, *words)
+
+
+def _takes_schema(consent: Callable[..., bool]) -> bool:
+    """Whether it wants to be told the schema for which it is asked."""
+    try:
+        inspect.signature(consent).bind()
+    except TypeError:
+        return True
+    except ValueError:  # nothing is known of it
+        return False
+    return False
 
 
 def _close(me: weakref.ref[EventLog]) -> None:

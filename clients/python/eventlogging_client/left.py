@@ -36,7 +36,9 @@ class Left:
                 kind, *rest = json.loads(line)
                 if kind in ("e", "k"):
                     number, name, content = rest
-                    event = Event(str(name), "", encoded(content), decided=True)
+                    if not isinstance(content, dict) or not isinstance(name, str):
+                        continue
+                    event = Event(name, "", encoded(content), decided=True)
                     event.number = base + number
                     self.events[event.number] = event
                     if kind == "e":

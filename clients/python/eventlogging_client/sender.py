@@ -41,6 +41,7 @@ class Sender:
         on_refused: OnRefused | None,
         log: logging.Logger,
     ) -> None:
+        self.owner: object = None
         self._not_before = 0.0
         self._asked_to_wait = False  # by the collector, until then
         self._hurried = 0  # how many wait for all to be sent
@@ -111,7 +112,9 @@ class Sender:
         with self._waiting.changed:
             self._stopped = True
             self._waiting.changed.notify_all()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is None:
+            self._wire.close()
+        elif self._thread is not threading.current_thread():
             self._thread.join(max(0.0, seconds))
 
     @property
@@ -183,6 +186,7 @@ class Sender:
             number = waiting.recover()
             if number:
                 self._say("%d events are taken over from a process that died", number)
+            return
         if switched_off():
             waiting.suppress()
             self._wire.close()

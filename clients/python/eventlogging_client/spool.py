@@ -175,9 +175,13 @@ class Spool:
         return left
 
     def _sweep(self) -> None:
+        """Remove files that somebody died over before they had their name."""
         for path in self._folder.glob("*.tmp"):
             with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _OLD:
+                file = _locked(path) if fcntl is not None else None
+                if file is not None:
+                    os.close(file)
+                if file is not None or (fcntl is None and _age(path) > _OLD):
                     path.unlink()
 
     def _begin(
@@ -267,6 +271,10 @@ def _write_all(file: int, data: bytes) -> None:
 def _lock(file: int) -> None:
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _locked(path: Path) -> int | None:

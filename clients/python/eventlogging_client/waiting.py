@@ -6,7 +6,8 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from eventlogging_client.capsule import Event, encoded
@@ -49,6 +50,8 @@ class Waiting:
         self._most = most
         self._enough = enough  # events that do not wait for company
         self._undecided = False
+        self._inside = False  # of what must not be interrupted
+        self._deferred: deque[tuple[Any, Event | None, tuple[str, ...]]] = deque()
         self._reports: deque[Report] = deque()
         self.spool = spool() if spool else None
 
@@ -57,29 +60,62 @@ class Waiting:
     def count(self, schema: Any, *kinds: str) -> None:
         """Count an event of which nothing waits."""
         with self.changed:
-            name = self.counts.name(schema)
-            for kind in kinds:
-                self.counts.add(name, kind)
-            self._counted()
+            if self._inside:
+                self._deferred.append((schema, None, kinds))
+                return
+        with self._alone():
+            self._count(schema, kinds)
 
     def put(self, schema: str, event: Event) -> bool:
         """Let an event wait; if there is no room, count it as dropped and return False."""
         with self.changed:
-            event.name = self.counts.name(schema)
-            self.counts.add(event.name, "attempted")
-            fits = len(self._events) < self._most and self._bytes + len(event.body) <= _MOST_BYTES
-            if not fits:
-                self.counts.add(event.name, "dropped")
-            else:
-                self._events.append(event)
-                self._bytes += len(event.body)
-                self._undecided = self._undecided or not event.decided
-                if len(self._events) in (1, self._enough):
-                    self.changed.notify_all()
-                if self.spool is not None:
-                    self.spool.add(event)
-            self._counted()
-            return fits
+            if self._inside:
+                self._deferred.append((schema, event, ()))
+                return True
+        with self._alone():
+            return self._put(schema, event)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock; who logs in the midst of it, by the same thread, has to wait.
+
+        A signal handler may, and what is called when an object is no more.
+        """
+        with self.changed:
+            outer, self._inside = self._inside, True
+            try:
+                yield
+                while not outer and self._deferred:
+                    schema, event, kinds = self._deferred.popleft()
+                    if event is None:
+                        self._count(schema, kinds)
+                    else:
+                        self._put(schema, event)
+            finally:
+                self._inside = outer
+
+    def _count(self, schema: Any, kinds: tuple[str, ...]) -> None:
+        name = self.counts.name(schema)
+        for kind in kinds:
+            self.counts.add(name, kind)
+        self._counted()
+
+    def _put(self, schema: str, event: Event) -> bool:
+        event.name = self.counts.name(schema)
+        self.counts.add(event.name, "attempted")
+        fits = len(self._events) < self._most and self._bytes + len(event.body) <= _MOST_BYTES
+        if not fits:
+            self.counts.add(event.name, "dropped")
+        else:
+            self._events.append(event)
+            self._bytes += len(event.body)
+            self._undecided = self._undecided or not event.decided
+            if len(self._events) in (1, self._enough):
+                self.changed.notify_all()
+            if self.spool is not None:
+                self.spool.add(event)
+        self._counted()
+        return fits
 
     def _counted(self) -> None:
         if self.counted_at is None:
@@ -97,7 +133,8 @@ class Waiting:
     @property
     def settled(self) -> bool:
         """Whether nothing waits and everything that may be told was told."""
-        return not self._events and not self._reports and not self.counts.worth_telling()
+        waits = self._events or self._reports or self._deferred
+        return not waits and not self.counts.worth_telling()
 
     def figures(self) -> Table:
         """Return all counts by schema, and what waits."""
@@ -117,7 +154,7 @@ class Waiting:
         if self.spool is None:
             return 0
         left = self.spool.left()
-        with self.changed:
+        with self._alone():
             events = list(left.events.values())
             self.counts.add_all(left.counts.new)
             if left.counts.new:
@@ -138,7 +175,7 @@ class Waiting:
         """Sample what was logged before the rates were known."""
         if not self._undecided:
             return
-        with self.changed:
+        with self._alone():
             out: list[Event] = []
             for event in self._events:
                 if not event.decided:
@@ -155,7 +192,7 @@ class Waiting:
 
     def pack(self, most: int) -> Parcel:
         """Return what goes next: events from the front, which stay, and counts."""
-        with self.changed:
+        with self._alone():
             events: list[Event] = []
             size = 0
             for event in self._events:
@@ -176,12 +213,12 @@ class Waiting:
         if self.spool is not None:
             self.spool.sync()
             if self.spool.must_rewrite:
-                with self.changed:
+                with self._alone():
                     self._rewrite()
 
     def settle(self, parcel: Parcel, kind: str = "sent") -> None:
         """Count the events of a parcel as `kind`, and its report as told."""
-        with self.changed:
+        with self._alone():
             if parcel.report is not None and self._reports and self._reports[0] is parcel.report:
                 self._reports.popleft()
                 if self.spool is not None:
@@ -193,13 +230,13 @@ class Waiting:
 
     def drop(self, event: Event) -> None:
         """Count an event as dropped that no server takes."""
-        with self.changed:
+        with self._alone():
             self._remove([event], "dropped")
             self.changed.notify_all()
 
     def suppress(self) -> None:
         """Count all that waits as suppressed: the process was told to send nothing."""
-        with self.changed:
+        with self._alone():
             self._remove(list(self._events), "suppressed")
             self.changed.notify_all()
 

@@ -77,6 +77,7 @@ class Collect:
         self._quiet_seconds = quiet_seconds
         self._linger_seconds = linger_seconds
         self._unsaved: State | None = None
+        self._last: State | None = None
         self._follows = False
         self._stopped = threading.Event()
         self.totals = Totals()
@@ -87,7 +88,8 @@ class Collect:
         Raises OSError and EventLoggingError; called again, it goes on where it was.
         """
         self._follows, self._stopped = follow, stopped
-        found = parts_of(self._path, states.load(self._state_path))
+        self._last = states.load(self._state_path)
+        found = parts_of(self._path, self._last)
         if found.remark:
             self._note(found.remark)
         parts = list(found.parts)
@@ -97,14 +99,17 @@ class Collect:
             try:
                 self._read_part(part, grows=follow and is_last)
             except FileNotFoundError:
-                if not (follow and is_last):
+                if not follow:
                     raise
+                if not is_last:
+                    self._note(f"{part.path} was deleted before it was read to its end")
                 stopped.wait(_POLL_SECONDS)  # between two files of a rotation
             except StartOver:
+                self._last = None
                 self._note(f"{part.path} was emptied, and is read from its beginning")
                 parts.insert(0, Part(part.path, None, part.is_final))
-            if follow and not parts:
-                parts.append(Part(self._path))
+            if follow and not parts:  # it was rotated, perhaps more than once
+                parts = list(parts_of(self._path, self._last).parts)
         self._save_what_is_unsaved()
         return self.totals
 
@@ -190,7 +195,7 @@ class Collect:
         self.totals.lines += judged.read
         self.totals.outcomes += judged.outcomes
         self.totals.bytes += len(chunk.data)
-        self._unsaved = replace(state, offset=chunk.border, border=None)
+        self._unsaved = self._last = replace(state, offset=chunk.border, border=None)
         return self._unsaved
 
     def _save_what_is_unsaved(self) -> None:

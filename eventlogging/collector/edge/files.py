@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +56,11 @@ def parts_of(path: Path, state: State | None) -> Parts:
 
 def _beside(path: Path) -> Iterator[Path]:
     """Yield the files whose names begin like the log's, the oldest first."""
-    others = [
-        (one.stat().st_mtime_ns, one)
-        for one in path.parent.iterdir()
-        if one.name.startswith(path.name) and one != path and one.is_file()
-    ]
+    others = []
+    for one in path.parent.iterdir():
+        if one.name.startswith(path.name) and one != path and one.is_file():
+            with suppress(FileNotFoundError):
+                others.append((one.stat().st_mtime_ns, one))
     yield from (one for _, one in sorted(others))
 
 

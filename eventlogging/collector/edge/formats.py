@@ -25,6 +25,8 @@ _MEANINGS = {
     "gpc": "sec-gpc",
     "sec-gpc": "sec-gpc",
     "cookie": "cookie",
+    "eventlogging-opt-out": "cookie",
+    "eventlogging-opt-out-for": "opt-out-for",
     "origin": "origin",
 }
 _BLANKS = b" \t"
@@ -84,8 +86,9 @@ class Format:
         for place in self._numbers:
             if not row[place].isdigit() and row[place] != b"-":
                 return False
-        if self._time_at is not None and b"/" in row[self._time_at]:
-            return self._separator != b" "  # [22/Nov/2026:03:04:05 +0000] was parted at its blank
+        # A time such as [22/Nov/2026:03:04:05 +0000] was parted at its blank.
+        if self._separator == b" " and self._time_at is not None and b"/" in row[self._time_at]:
+            return False
         return self._is_open or self._separator not in row[-1]
 
     def _matched(self, line: bytes) -> Sequence[bytes] | None:

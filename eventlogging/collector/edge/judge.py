@@ -12,7 +12,7 @@ from eventlogging import clock
 from eventlogging.collector.edge.formats import Format
 from eventlogging.collector.edge.percent import event_texts, unquoted
 from eventlogging.collector.edge.times import Times
-from eventlogging.collector.request import OPT_OUT_COOKIE, context_of
+from eventlogging.collector.request import OPT_OUT_COOKIE, OPT_OUT_FOR_COOKIE, said_no
 from eventlogging.config import Config
 from eventlogging.event import Outcome
 from eventlogging.intake import decode
@@ -24,6 +24,8 @@ from eventlogging.registry.model import Snapshot
 _OLDEST_MS = 30 * clock.DAY_MS
 _AHEAD_MS = 60_000
 _NOTHING = (b"", b"-")
+_SAID = ("cookie", "opt-out-for", "dnt", "sec-gpc", "origin")
+_NOBODY: frozenset[str] = frozenset()
 _NO_FIELDS = b"(a line of an edge log that is not of the format)"  # which may hold an address
 _MOST_KNOWN = 4096
 _BODY_START = 8192
@@ -48,21 +50,17 @@ class Judge:
         self._config = config
         self._intake = Intake(config, key)
         self._times = Times()
-        self._snapshot = Snapshot(counter=-1)
         at = format.at
         self._time_at = at.get("time")
         self._agent_at = at.get("agent")
-        self._said_at = [
-            (name, at[name]) for name in ("cookie", "dnt", "sec-gpc", "origin") if name in at
-        ]
+        self._said_at = [(name, at[name]) for name in _SAID if name in at]
         self._by_number = "number" in at and "edge" in at
         self._seed_at = [at[name] for name in ("edge", "number", "time") if name in at]
-        self._said: dict[tuple[bytes, ...], tuple[bool, str]] = {}
+        self._said: dict[tuple[bytes, ...], tuple[bool, frozenset[str], str]] = {}
         self._agents: dict[bytes, str] = {}
 
     def use(self, snapshot: Snapshot) -> None:
         """Judge by this snapshot of the registry from now on."""
-        self._snapshot = snapshot
         self._intake.use(snapshot)
 
     def judge(self, data: bytes, start: int, fingerprint: str) -> Judged:
@@ -109,16 +107,24 @@ class Judge:
         offset: int,
     ) -> Accepted:
         received = now if self._time_at is None else self._received(parts, now)
-        opted_out, origin = self._what_was_said(parts) if self._said_at else (False, "")
+        said = self._what_was_said(parts) if self._said_at else (False, _NOBODY, "")
+        opted_out, opted_out_of, origin = said
         agent = self._agent(parts[self._agent_at]) if self._agent_at is not None else ""
-        if len(body) > self._config.max_body_bytes:
-            context = Context(received, agent, origin, opted_out=opted_out)
-            return self._intake.refuse_body("body_too_large", body[:_BODY_START], context)
-        decoded = decode.decode(body, max_batch=self._config.max_batch)
+        too_large = len(body) > self._config.max_body_bytes
+        decoded = None if too_large else decode.decode(body, max_batch=self._config.max_batch)
         seed = ""
-        if not _has_own_id(decoded.events):
+        if decoded is None or not _has_own_id(decoded.events):
             seed = self._seed(parts, body, fingerprint, offset)
-        context = Context(received, agent, origin, opted_out=opted_out, id_seed=seed)
+        context = Context(
+            received,
+            agent,
+            origin,
+            opted_out=opted_out,
+            opted_out_of=opted_out_of,
+            id_seed=seed,
+        )
+        if decoded is None:
+            return self._intake.refuse_body("body_too_large", body[:_BODY_START], context)
         return self._intake.accept_decoded(decoded, body, context)
 
     def _received(self, parts: Sequence[bytes], now: int) -> int:
@@ -140,22 +146,24 @@ class Judge:
             self._agents[text] = found
         return found
 
-    def _what_was_said(self, parts: Sequence[bytes]) -> tuple[bool, str]:
-        """Return whether the person said no, and the page's origin."""
+    def _what_was_said(self, parts: Sequence[bytes]) -> tuple[bool, frozenset[str], str]:
+        """Return whether the person said no, to which schemas, and the page's origin."""
         key = tuple(parts[place] for _, place in self._said_at)
         found = self._said.get(key)
         if found is None:
             if len(self._said) >= _MOST_KNOWN:
                 self._said.clear()
-            headers: dict[str, str] = {
-                name: text.decode("latin-1")
+            headers = {
+                str(name): text.decode("latin-1")
                 for (name, _), text in zip(self._said_at, key, strict=True)
                 if text not in _NOTHING
             }
             if "cookie" in headers and "=" not in headers["cookie"]:  # of our cookie, the value
                 headers["cookie"] = f"{OPT_OUT_COOKIE}={headers['cookie']}"
-            context = context_of(headers, 0, self._snapshot, "")
-            found = self._said[key] = context.opted_out, context.origin
+            if "opt-out-for" in headers:
+                only = f"{OPT_OUT_FOR_COOKIE}={headers['opt-out-for']}"
+                headers["cookie"] = f"{headers.get('cookie', '')}; {only}"
+            found = self._said[key] = (*said_no(headers), headers.get("origin", ""))
         return found
 
     def _seed(self, parts: Sequence[bytes], body: bytes, fingerprint: str, offset: int) -> str:

@@ -1,4 +1,4 @@
-"""Counts of clients, batches of forwarders, accounts that opted out."""
+"""Counts of clients, batches of forwarders, accounts that opted out, readers of a schema."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,13 @@ depends_on = None
 
 def upgrade() -> None:
     # MySQL commits around each statement, so an upgrade that was interrupted may find some done.
-    there = set(sa.inspect(op.get_bind()).get_table_names())
+    inspector = sa.inspect(op.get_bind())
+    there = set(inspector.get_table_names())
+    if not any(column["name"] == "readers" for column in inspector.get_columns("event_schema")):
+        op.add_column(
+            "event_schema",
+            sa.Column("readers", sa.String(length=16), nullable=False, server_default="analysts"),
+        )
     if "client_count" not in there:
         op.create_table(
             "client_count",
