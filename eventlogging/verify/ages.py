@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 
 from eventlogging.store.dialect import quoted
-from eventlogging.store.fixed import recent_id, test_event
+from eventlogging.store.fixed import client_report, forwarded, recent_id, test_event
 from eventlogging.verify.catalogue import (
     STRIPPED,
     UNKNOWN_TABLE,
@@ -22,7 +22,7 @@ from eventlogging.verify.rules import Rule, Rules
 _LEAST = "1000-01-01"  # that a DATETIME may be compared with
 _MOST_DAYS = 1000  # of a table that are looked for; so many say enough
 _SHOWN = 5
-_TRIAL_DAYS, _ID_DAYS = 2, 9
+_TRIAL_DAYS, _ID_DAYS, _REPORT_DAYS = 2, 9, 32
 _PURGE = "eventlogging purge --dry-run shows what the next pass deletes"
 
 
@@ -105,6 +105,8 @@ def passing_rows(connection: sa.Connection, today: date) -> Iterator[Finding]:
     bounds: Mapping[str, tuple[sa.Column[str], int, str]] = {
         "test_event": (test_event.c.received, _TRIAL_DAYS, "events of test keys"),
         "recent_id": (recent_id.c.added, _ID_DAYS, "times of ids"),
+        "client_report": (client_report.c.added, _REPORT_DAYS, "ids of clients' reports"),
+        "forwarded": (forwarded.c.added, _REPORT_DAYS, "places of forwarded batches"),
     }
     for table, (column, days, words) in bounds.items():
         oldest = connection.execute(sa.select(sa.func.min(column))).scalar()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,23 @@ _HASH = re.compile(r"[0-9a-f]{6}:[0-9a-f]{32}", re.ASCII)
 _EQUAL, _ALIKE = 400, 40  # hashes asked for in one query: by equality, within a text
 _SLACK_DAYS = 3
 _MORE = "event_more"
+_ANY_ID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _ERASE = "eventlogging job run erasures; then look again"
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """Who was forgotten, as keyed hashes: nothing received before `asked_ms` may hold them."""
+    """Who was forgotten, as keyed hashes: nothing received before `asked_ms` may hold them.
+
+    Of a device that asked, instead, which events: their ids, with the first and last day of each
+    group.
+    """
 
     hashes: frozenset[str]
     asked_ms: int
     number: int  # of its newest receipt
     state: str | None = None
+    ids: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
 
 def read_receipts(folder: Path, looked: dict[str, int]) -> tuple[list[Receipt], list[Finding]]:
@@ -71,10 +77,18 @@ def erasures_of(
             continue
         moment = round(datetime.fromisoformat(asked).timestamp() * 1000)
         name = str(body.get("erasure") or receipt.number)
-        found[name] = Erasure(frozenset(hashes or ()), moment, receipt.number, body.get("state"))
+        # Only the first receipt of a wish names the events.
+        ids = _ids(body.get("ids")) or (found[name].ids if name in found else ())
+        whose = frozenset(hashes or ())
+        found[name] = Erasure(whose, moment, receipt.number, body.get("state"), ids)
     since = now_ms - grace_days * clock.DAY_MS
     due = [one for one in found.values() if one.state != "asked" or one.asked_ms <= since]
     return due, wrong
+
+
+def _ids(value: Any) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    groups = value if isinstance(value, list) else []
+    return tuple((str(first), str(last), tuple(map(str, ids))) for first, last, ids in groups)
 
 
 def _are_hashes(value: Any) -> bool:
@@ -105,6 +119,7 @@ def back_in_tables(
         for table in sorted({*schema.tables.values()} & catalogue.tables):
             equal, alike = _places(database, schema, table, columns.get(table, {}))
             yield from _back(database, table, equal, alike, erasures)
+            yield from _events_back(database, table, erasures)
         if schema.invalid_table in catalogue.tables:
             yield from _back(database, schema.invalid_table, (), ("raw",), erasures)
     if UNKNOWN_TABLE in catalogue.tables:
@@ -133,6 +148,8 @@ def _back(
     erasures: Sequence[Erasure],
 ) -> Iterator[Finding]:  # fmt: skip
     every = frozenset(one for erasure in erasures for one in erasure.hashes)
+    if not every:
+        return
     together = Erasure(every, max(one.asked_ms for one in erasures), 0)
     # One look for all of them: mostly nobody is back, and then no more is needed.
     if not _is_back(database, table, equal, alike, together):
@@ -141,6 +158,33 @@ def _back(
         if _is_back(database, table, equal, alike, erasure):
             what = f"events of a person who was erased by receipt {erasure.number}"
             yield Finding("erasure", table, what, _ERASE)
+
+
+def _events_back(database: Database, table: str, erasures: Sequence[Erasure]) -> Iterator[Finding]:
+    """Look for events that their device had erased, by id, on the days that they are of."""
+    for erasure in erasures:
+        if any(_is_there(database, table, group, erasure.asked_ms) for group in erasure.ids):
+            what = f"events that their device had erased by receipt {erasure.number}"
+            yield Finding("erasure", table, what, _ERASE)
+
+
+def _is_there(
+    database: Database, table: str, group: tuple[str, str, tuple[str, ...]], asked_ms: int
+) -> bool:
+    first, last, ids = group
+    after = (date.fromisoformat(last) + timedelta(1)).isoformat()
+    span = {"first": first, "after": after, "before": clock.sql_time(asked_ms)}
+    for start in range(0, len(ids), _EQUAL):
+        values = {f"i{n}": one for n, one in enumerate(ids[start : start + _EQUAL])}
+        keys = ", ".join(f":{key}" for key in values)
+        query = (
+            f"SELECT 1 FROM {quoted(table)} WHERE dt >= :first AND dt < :after "
+            f"AND received < :before AND id IN ({keys}) LIMIT 1"
+        )
+        with database.read() as connection:
+            if connection.execute(sa.text(query), {**values, **span}).first() is not None:
+                return True
+    return False
 
 
 def _is_back(
@@ -178,11 +222,14 @@ def back_in_log(folder: Path, rules: Rules, erasures: Sequence[Erasure]) -> Iter
     asked: dict[bytes, Erasure] = {}
     for erasure in sorted(erasures, key=lambda one: one.asked_ms):
         asked |= {one.encode(): erasure for one in erasure.hashes}  # the last time counts
+        asked |= {one.encode(): erasure for _, _, ids in erasure.ids for one in ids}
     if not asked:
         return
     held = {one.name for one in rules.schemas if one.rule.is_held}
-    keys = sorted({one.partition(b":")[0] for one in asked})
-    anybody = re.compile(b"(?:%b):[0-9a-f]{32}" % b"|".join(keys))
+    keys = sorted({one.partition(b":")[0] for one in asked if b":" in one})
+    hashed = [b"(?:%b):[0-9a-f]{32}" % b"|".join(keys)] if keys else []
+    named = [_ANY_ID] if any(b":" not in one for one in asked) else []
+    anybody = re.compile(b"|".join([*hashed, *named]))
     until = date.fromisoformat(clock.day(max(one.asked_ms for one in erasures)))
     for day in files.day_folders(folder, until):
         for file in sorted(day.iterdir()):

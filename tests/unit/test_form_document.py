@@ -20,6 +20,7 @@ from eventlogging.console.form_document import (
     rows_of,
     without_field,
 )
+from eventlogging.governance.model import pointer_of
 from tests.strategies import keys, same, schemas, values
 
 SEARCH: dict[str, Any] = {
@@ -91,7 +92,10 @@ def test_a_row_says_what_the_document_says_of_its_field() -> None:
     assert (row("odd").type, row("odd").more) == ("other", ("oneOf",))
 
 
-@given(document=schemas(), privacy=st.dictionaries(keys(), st.sampled_from(["hmac", "drop"])))
+@given(
+    document=schemas(),
+    privacy=st.dictionaries(keys().map(pointer_of), st.sampled_from(["hmac", "drop"])),
+)
 @settings(max_examples=150, deadline=None)
 def test_a_form_that_nobody_touched_changes_nothing(
     document: dict[str, Any], privacy: dict[str, str]

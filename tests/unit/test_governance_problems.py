@@ -88,7 +88,7 @@ ALONE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "readers as a list": (
         {SCHEMA: SETTINGS + 'readers = ["owners"]\n'},
-        f'{SCHEMA}:4: `readers` is a list; it should be "analysts" or "owners"',
+        f'{SCHEMA}:4: `readers` is a list of 1; it should be "analysts" or "owners"',
     ),
     "state": (
         {SCHEMA: SETTINGS + '\nstate = "retierd"\n'},
