@@ -80,6 +80,7 @@ setup(
             "psutil>=5.9",
             "pytest>=8.0",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.5",
             "ruff>=0.5",
             "schemathesis>=4.0",
             "types-jsonschema",

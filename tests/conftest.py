@@ -6,11 +6,13 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eventlogging.config import Config
 from tests.servers import Carbon, MariaDB, Server
+from tests.summary import tell, told
 
 _numbers = itertools.count(1)
 
@@ -75,3 +77,23 @@ def new_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     for server in servers:
         if server.is_alive():
             server.kill()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker beside others hands its lines over to who writes the summary."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["lines"] = told(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    tell(node.config, *getattr(node, "workeroutput", {}).get("lines", []))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if lines := told(config):
+        terminalreporter.section("conformance with JSON Schema")
+        for line in lines:
+            terminalreporter.write_line(line)

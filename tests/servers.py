@@ -18,9 +18,22 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
+_WORKERS, _EACH = 3, 3800  # that run at once, and how many ports each has for itself
+
+
+def _ports() -> range:
+    """The ports of this run of tests: below the range that outgoing connections use.
+
+    Of workers side by side each has its own, for what one finds free another might take.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    first = 20000 + int(worker) % _WORKERS * _EACH
+    return range(first + os.getpid() % (_EACH // 2), first + _EACH)
+
+
 def free_port() -> int:
-    """A port below the range that outgoing connections use."""
-    for port in range(20000 + os.getpid() % 9000, 32000):
+    """A port that nobody listens at."""
+    for port in _ports():
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -32,7 +45,7 @@ def free_port() -> int:
 
 def free_port_after(port: int) -> int:
     """A free port above another, below the range that outgoing connections use."""
-    for candidate in range(port + 1, 32000):
+    for candidate in range(port + 1, _ports().stop):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", candidate))

@@ -25,6 +25,7 @@ from eventlogging.ledger.clients import Balance, balances
 from eventlogging.ledger.reading import LineOfTruth, lines_of_truth
 from eventlogging.registry.change import change_settings
 from eventlogging.store.database import Database
+from tests.browser.conftest import sign_in_link
 from tests.servers import ROOT, Server, free_port, wait_until
 
 CLIENT = ROOT / "clients" / "javascript"
@@ -51,7 +52,7 @@ class _Pages(http.server.BaseHTTPRequestHandler):
     server: Site
 
     def do_GET(self) -> None:
-        more = " data-debug" if "debug" in self.path else ""
+        more = ' data-age="300"' + (" data-debug" if "debug" in self.path else "")
         text = PAGE.format(url=self.server.collector, more=more) if "plain" not in self.path else ""
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
@@ -253,6 +254,12 @@ def test_a_server_killed_in_mid_session_costs_nothing(world: World) -> None:
     assert world.balance().dropped == 0
     assert world.line().valid == attempted
     assert world.said == []
+    admin = world.person(base_url=world.server.url).new_page()
+    admin.goto(sign_in_link(world.server))
+    admin.get_by_role("button", name="Sign in as admin").click()
+    admin.goto("/balance")
+    heading = admin.get_by_role("heading", level=1).inner_text()
+    assert heading == f"All {attempted} attempted events are accounted for"
 
 
 def test_who_has_opted_out_leaves_no_trace(world: World) -> None:

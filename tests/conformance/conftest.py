@@ -1,4 +1,4 @@
-"""Fixtures: the suite, and what the judges said of it; the counts at the end of a run."""
+"""Fixtures: the suite, and what the judges said of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ import pytest
 
 from tests.conformance.suite import NoSuiteError, Suite, load
 from tests.conformance.verdicts import Outcome, count_rows, outcomes
-
-LINES = pytest.StashKey[list[str]]()
-
-
-def tell(config: pytest.Config, *lines: str) -> None:
-    """Put lines into the summary of the run."""
-    config.stash.setdefault(LINES, []).extend(lines)
+from tests.summary import tell
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +32,3 @@ def found(suite: Suite, pytestconfig: pytest.Config) -> list[Outcome]:
         *count_rows(every),
     )
     return every
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    lines = config.stash.get(LINES, [])
-    if lines:
-        terminalreporter.section("conformance with JSON Schema")
-        for line in lines:
-            terminalreporter.write_line(line)

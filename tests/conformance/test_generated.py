@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conformance.conftest import tell
 from tests.conformance.judges import document_of, gate, reference
 from tests.conformance.near import values_near
 from tests.conformance.strategies import json_schemas, json_values
 from tests.conformance.suite import FOLDERS
+from tests.summary import tell
 
 # In CI the same examples each time: a change is judged by what it changed.
 _settings = settings(

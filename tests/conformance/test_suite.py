@@ -12,7 +12,6 @@ import pytest
 from eventlogging.schema.document import check_document
 from eventlogging.schema.gate import compile_gate
 from eventlogging.schema.walk import OLD_DRAFTS
-from tests.conformance.conftest import tell
 from tests.conformance.judges import NOT_FETCHED, URIS, document_of, gate
 from tests.conformance.suite import ARCHIVE, FOLDERS, PARTS, NoSuiteError, Suite, load
 from tests.conformance.verdicts import (
@@ -22,6 +21,7 @@ from tests.conformance.verdicts import (
     count_rows,
     difference_rows,
 )
+from tests.summary import tell
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 

@@ -10,6 +10,7 @@ window.eventLog = createEventLog({
   url: said.url || (script && script.src ? new URL(script.src).origin : ''),
   wiki: said.wiki,
   host: said.host,
+  age: Number(said.age),
   debug: said.debug !== undefined,
 });
 window.eventLog.navigationTiming = (more) => logNavigationTiming(window.eventLog, more);

@@ -14,8 +14,7 @@ const MOST_EVENTS = 500; // that wait
 const MOST_BYTES = 200000; // of them
 const PARCEL = 50000; // bytes of events; a beacon takes 64 kB with all around it
 const BATCH = 20; // events that do not wait for company
-const AGE = 2000; // ms that an event waits for company
-const REPORT_AGE = 10000; // ms that counts wait for events to travel with
+const AGE = 2000; // ms that an event waits for company, unless the page says otherwise
 const CONFIG_AGE = 300000;
 const CONFIG_WAIT = 5000;
 const TIMEOUT = 30000;
@@ -33,6 +32,8 @@ const today = () => new Date().toISOString().slice(0, 10);
 export function createEventLog(options = {}) {
   const url = String(options.url || '').replace(/\/+$/, '');
   const storage = openStorage(options.storage);
+  const age = options.age || AGE;
+  const reportAge = 5 * age; // that counts wait for events to travel with
   const page = randomHex(8); // this page load
   let record = { events: [], counts: {}, report: null };
   let made = 0; // ids
@@ -171,7 +172,7 @@ export function createEventLog(options = {}) {
       if (!inSample(unit_id, rate)) {
         count(capsule.schema, 'sampled_out');
         keep();
-        wake(REPORT_AGE);
+        wake(reportAge);
         return;
       }
       capsule.sample_rate = rate;
@@ -187,7 +188,7 @@ export function createEventLog(options = {}) {
     record.events.push({ schema: capsule.schema, size, capsule });
     bound();
     keep();
-    wake(record.events.length >= BATCH ? 0 : AGE);
+    wake(record.events.length >= BATCH ? 0 : age);
   }
 
   function decideAll() {
@@ -251,8 +252,8 @@ export function createEventLog(options = {}) {
       attempt = notBefore = 0;
       settle(parcel);
       for (const one of refused) tell(one, parcel.events[one.index]);
-      if (record.events.length) wake(record.events.length >= BATCH ? 0 : AGE);
-      else if (hasCounts()) wake(REPORT_AGE);
+      if (record.events.length) wake(record.events.length >= BATCH ? 0 : age);
+      else if (hasCounts()) wake(reportAge);
       if (parcel.report) adopt();
     } else if (then === 'split' && parcel.events.length > 1) {
       send(leaving, Math.ceil(parcel.events.length / 2));
@@ -405,7 +406,7 @@ export function createEventLog(options = {}) {
     record.events = record.events.filter(stays);
     undecided = undecided.filter(stays);
     keep();
-    if (schema) wake(REPORT_AGE);
+    if (schema) wake(reportAge);
   }
 
   /** Log no more on this device; what waits is not sent, and what tells the device is forgotten. */

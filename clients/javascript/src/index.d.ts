@@ -6,6 +6,8 @@ export interface Options {
   wiki?: string;
   /** A version of all schemas; without it the newest is meant. */
   version?: string;
+  /** Milliseconds that an event waits for others to travel with; 2000. Counts wait five times that. */
+  age?: number;
   /** Print to the console what happens to each event, with the path of what is wrong. */
   debug?: boolean;
   /** Ids of your own to sample by. They travel with sampled events and are never stored. */
