@@ -146,7 +146,11 @@ def test_a_day_that_is_retired_meanwhile_does_no_harm(bench: Bench) -> None:
 
 def test_ctrl_c_ends_it_cleanly(bench: Bench, tmp_path: Path) -> None:
     bench.send(click())
-    code = "from eventlogging.cli.tail import tail; tail(standalone_mode=False)"
+    # As in a terminal: who starts us may have set that Ctrl-C is ignored, and children inherit it.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from eventlogging.cli.tail import tail; tail(standalone_mode=False)"
+    )
     output = tmp_path / "shown.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
