@@ -85,6 +85,7 @@ _TOGETHER = ("tests/robustness/", "tests/conformance/")
 _ALONE = ("tests/journeys/", "tests/browser/test_javascript_client.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests stay together when several workers run them: mostly those of a file."""
     for item in items:
