@@ -79,23 +79,6 @@ def new_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
             server.kill()
 
 
-# What is tried in order on one server, by files that follow each other.
-_TOGETHER = ("tests/robustness/", "tests/conformance/")
-# Long ones that share nothing.
-_ALONE = ("tests/journeys/", "tests/browser/test_javascript_client.py")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together when several workers run them: mostly those of a file."""
-    for item in items:
-        name = item.nodeid.partition("::")[0]
-        group = next((folder for folder in _TOGETHER if name.startswith(folder)), name)
-        if name.startswith(_ALONE):
-            group = item.nodeid
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker beside others hands its lines over to who writes the summary."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
