@@ -21,6 +21,7 @@ from eventlogging import config as settings
 from eventlogging.collector.edge.collect import Collect, Totals
 from eventlogging.collector.edge.formats import CLASSIC, Format
 from eventlogging.collector.edge.judge import Judge
+from eventlogging.collector.edge.keep import Keep
 from eventlogging.ledger.proof import prove
 from eventlogging.loader.loader import Loader
 from eventlogging.log.writer import LogWriter
@@ -103,7 +104,7 @@ class Edge:
         judge = Judge(Format(format), platform.config, platform.privacy_key)
         try:
             yield Collect(
-                path or self.log, self.state, judge, platform.registry, writer,
+                path or self.log, self.state, Keep(judge, platform.registry, writer),
                 note=self.notes.append, show=_nothing, **seconds,
             )  # fmt: skip
         finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,10 +18,13 @@ from eventlogging.cli.paint import paint
 from eventlogging.cli.processes import calm_garbage_collection, set_up_logging, stop_flag
 from eventlogging.cli.progress import Bar, bar
 from eventlogging.collector.edge import state as states
-from eventlogging.collector.edge.collect import Collect, Totals
+from eventlogging.collector.edge.collect import Collect, Sink, Totals
 from eventlogging.collector.edge.formats import CLASSIC, Format, FormatError
 from eventlogging.collector.edge.judge import Judge
-from eventlogging.errors import EventLoggingError
+from eventlogging.collector.edge.keep import Keep
+from eventlogging.collector.edge.ship import Ship
+from eventlogging.config import Config
+from eventlogging.errors import ConfigError, EventLoggingError
 from eventlogging.event import Outcome
 from eventlogging.forwarder.remote import RemoteRegistry
 from eventlogging.forwarder.storage import Storage
@@ -55,53 +60,90 @@ class FormatType(click.ParamType[Format]):
 @click.option("--format", "line_format", type=FormatType(), default=CLASSIC, show_default=True,
               help="What stands where in a line; \\t is a tab.")  # fmt: skip
 @click.option("--follow", is_flag=True, help="Go on with what comes, through rotations.")
+@click.option("--to", "urls", multiple=True, metavar="URL",
+              help="Send the lines to this storage server, which judges and keeps them; several: "
+              "to the next where one does not answer.")  # fmt: skip
+@click.option("--gzip", "pack", is_flag=True, help="Pack what is sent; wants --to.")
 @click.option("--state", "state_path", type=click.Path(path_type=Path, dir_okay=False),
               help="File that holds how far the log was read; default: one in the data "
               "folder.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def collect(
-    path: Path, line_format: Format, follow: bool, state_path: Path | None, as_json: bool
+    path: Path,
+    line_format: Format,
+    follow: bool,
+    urls: tuple[str, ...],
+    pack: bool,
+    state_path: Path | None,
+    as_json: bool,
 ) -> None:
     """Take the events that stand in an access log, where this was left off.
 
     The edge answers /beacon/event by itself and logs the query. Each line is judged as a beacon
-    is; read twice, it counts once.
+    is; read twice, it counts once. With --to this host needs no data of EventLogging but
+    EVENTLOGGING_FORWARD_TOKEN, a token of the storage servers with the scope forward.
     """
     if not follow and not path.exists():
         raise click.UsageError(f"--from {path}: no such file")
     if follow and path.suffix == ".gz":
         raise click.UsageError("--follow wants a log that grows; read a packed one without it")
+    if pack and not urls:
+        raise click.UsageError("--gzip packs what is sent; say where to by --to URL")
     set_up_logging()
     stopped = stop_flag()
     config = settings.load()
-    platform = open_platform(config)
-    registry = _registry(platform)
     state_path = state_path or states.default_path(config.var, path)
-    coarse("warm")
+    sink = _shipped(config, urls, line_format, pack=pack) if urls else _kept(config, line_format)
     calm_garbage_collection()
     began, cpu = time.monotonic(), time.process_time()
     with (
-        running(config.var),
         states.held(state_path),
+        sink as taken,
         bar(wanted=not follow and not as_json) as progress,
     ):
-        writer = LogWriter(
-            platform.log_folder,
-            segment_bytes=config.segment_bytes,
-            queue_bytes=config.log_queue_bytes,
-        )
-        judge = Judge(line_format, config, platform.privacy_key)
         reading = Collect(
-            path, state_path, judge, registry, writer,
+            path, state_path, taken,
             note=_note(progress), show=lambda done, of: progress(path.name, done, of),
         )  # fmt: skip
         try:
             reading.run(stopped, follow=follow)
         except OSError as error:
             raise EventLoggingError(f"{path}: {error.strerror or error}") from error
+    _tell(reading.totals, time.monotonic() - began, time.process_time() - cpu, as_json=as_json)
+    if not as_json:
+        click.echo(f"{urls[0].rstrip('/')}/balance" if urls else "eventlogging ledger --wait 30")
+
+
+@contextmanager
+def _kept(config: Config, line_format: Format) -> Iterator[Sink]:
+    """Yield what takes lines on a host with a data folder."""
+    platform = open_platform(config)
+    coarse("warm")
+    with running(config.var):
+        writer = LogWriter(
+            platform.log_folder,
+            segment_bytes=config.segment_bytes,
+            queue_bytes=config.log_queue_bytes,
+        )
+        try:
+            judge = Judge(line_format, config, platform.privacy_key)
+            yield Keep(judge, _registry(platform), writer)
         finally:
             writer.close()
-    _tell(reading.totals, time.monotonic() - began, time.process_time() - cpu, as_json=as_json)
+
+
+@contextmanager
+def _shipped(
+    config: Config, urls: Sequence[str], line_format: Format, *, pack: bool
+) -> Iterator[Sink]:
+    """Yield what takes lines on any other host."""
+    if not config.forward_token:
+        raise ConfigError(
+            "EVENTLOGGING_FORWARD_TOKEN is not set: on the storage server make a token by "
+            "eventlogging token create NAME --scope forward"
+        )
+    storage = Storage(urls, config.forward_token)
+    yield Ship(line_format.text, storage, pack=pack)
 
 
 def _registry(platform: Platform) -> RegistryCache:
@@ -138,4 +180,3 @@ def _tell(totals: Totals, seconds: float, cpu: float, *, as_json: bool) -> None:
     click.echo(f"{seconds:.1f} s, {cpu:.1f} s of CPU time, {rate} lines/s")
     if totals.rest:
         click.echo("The last line is not complete yet; it is read next time.")
-    click.echo("eventlogging ledger --wait 30")

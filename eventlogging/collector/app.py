@@ -16,6 +16,7 @@ from eventlogging.collector import answers, forwarding, routes, wsapi
 from eventlogging.collector.answers import Answer
 from eventlogging.collector.body import Receive, Unreadable, read_body
 from eventlogging.collector.deadlines import Deadlines
+from eventlogging.collector.edge import receive as edges
 from eventlogging.collector.hasty import HastyQueue
 from eventlogging.collector.probe import LINE, Probe
 from eventlogging.collector.request import (
@@ -33,6 +34,7 @@ from eventlogging.intake.context import Context
 from eventlogging.intake.useragent import coarse
 from eventlogging.log.writer import Done, LogWriter
 from eventlogging.platform import Platform
+from eventlogging.registry.model import Snapshot
 
 App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 _logger = logging.getLogger(__name__)
@@ -59,11 +61,13 @@ class Collector:
             routes.BEACON: self._beacon,
             routes.FORWARD: self._forward,
             routes.FORWARD_REGISTRY: self._forward_registry,
+            routes.EDGE: self._edge,
             routes.WSAPI_CONTEXT: self._wsapi_context,
             routes.WSAPI_DATA: self._wsapi_data,
             routes.HEALTHZ: self._healthz,
             routes.READYZ: self._readyz,
         }
+        self._edges = edges.Receiver(platform.config, platform.privacy_key)
         self._probe = Probe(platform.config, platform.privacy_key)
         self._misses: dict[str, float] = {}
         self._looking: asyncio.Future[None] | None = None
@@ -216,17 +220,44 @@ class Collector:
     async def _forward(
         self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
     ) -> Answer | None:
-        context = self._context_now(headers)
-        if no := forwarding.refused(context):
+        body = await self._forwarded(headers, receive)
+        if not isinstance(body, bytes):
+            return body
+        taken = forwarding.take(scope["query_string"], body)
+        if isinstance(taken, Answer):
+            return taken
+        return await self._keep(Accepted((), {}, False), taken.lines) or taken.answer
+
+    async def _edge(
+        self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
+    ) -> Answer | None:
+        body = await self._forwarded(headers, receive)
+        if not isinstance(body, bytes):
+            return body
+        shipped = edges.shipped(scope["query_string"], body)
+        if isinstance(shipped, Answer):
+            return shipped
+        judged_by = self._registry.snapshot
+        judged = await self._edges.judge(shipped, judged_by)
+        if judged.unknown:
+            again = await self._moved_on(judged.unknown, judged_by)
+            if isinstance(again, Answer):
+                return again
+            if again:
+                judged = await self._edges.judge(shipped, self._registry.snapshot)
+        lines = judged.as_batch(shipped.name, shipped.chunk.start)
+        unkept = await self._keep(Accepted((), {}, False), lines) if judged.lines else None
+        return unkept or edges.answer(shipped, judged)
+
+    async def _forwarded(self, headers: dict[str, str], receive: Receive) -> bytes | Answer | None:
+        """Return what a host of our own hands over; else the answer to it."""
+        if no := forwarding.refused(self._context_now(headers)):
             return no
         body = await self._read(headers, receive, self._config.log_queue_bytes)
         if isinstance(body, Unreadable):
             text = "the body cannot be unpacked, or is larger than log_queue_bytes"
             return answers.plain_error(body.status, body.code, text) if body.code else _left(body)
-        taken = forwarding.take(scope["query_string"], body)
-        if isinstance(taken, Answer):
-            return taken
-        return await self._keep(Accepted((), {}, False), taken.lines) or taken.answer
+        return body
 
     async def _forward_registry(
         self, scope: dict[str, Any], headers: dict[str, str], _receive: Any
@@ -307,13 +338,20 @@ class Collector:
         unknown = {v.schema + v.text for v in accepted.verdicts if v.code in UNKNOWN_CODES}
         if not unknown:
             return accepted
-        await self._look_up(unknown)
-        if self._registry.snapshot is not judged_by:
+        again = await self._moved_on(unknown, judged_by)
+        if again is True:
             self._intake.use(self._registry.snapshot)
             return self._intake.accept_decoded(read, body, context)
+        return again or accepted
+
+    async def _moved_on(self, unknown: set[str], judged_by: Snapshot) -> bool | Answer:
+        """Look up what is unknown; return whether the registry moved, or that nobody can say."""
+        await self._look_up(unknown)
+        if self._registry.snapshot is not judged_by:
+            return True
         if self._registry.age_seconds() > _STALE_SECONDS:
             return answers.unavailable("the registry cannot be read, and the schema is not known")
-        return accepted
+        return False
 
     async def _look_up(self, unknown: set[str]) -> None:
         """Read the registry now, unless the same was missed a moment ago."""

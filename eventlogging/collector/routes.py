@@ -12,6 +12,7 @@ TEST_EVENTS = "/v1/_test/events"
 BEACON = "/beacon/event"
 FORWARD = "/v1/forward"
 FORWARD_REGISTRY = "/v1/forward/registry"
+EDGE = "/v1/edge"
 WSAPI_CONTEXT = "/wsapi/session_context"
 WSAPI_DATA = "/wsapi/interaction_data"
 HEALTHZ = "/healthz"
@@ -23,6 +24,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     BEACON: ("GET", "POST"),
     FORWARD: ("POST",),
     FORWARD_REGISTRY: ("GET",),
+    EDGE: ("POST",),
     WSAPI_CONTEXT: ("GET",),
     WSAPI_DATA: ("POST",),
     HEALTHZ: ("GET",),

@@ -172,6 +172,25 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         (_query("opt_outs", "the counter of the opt-outs that are known already"),),
         scope="forward",
     ),
+    (routes.EDGE, "POST"): Operation(
+        "Hand over lines of an edge's access log",
+        {
+            200: ("they are judged and on disk", JSON, "Object"),
+            400: ("format, fingerprint or start is missing or wrong", JSON, "Errors"),
+            408: _REFUSED[408],
+            413: ("the body is too large", JSON, "Errors"),
+            415: ("the Content-Encoding is not understood", JSON, "Errors"),
+            503: _REFUSED[503],
+            **_FORWARDER,
+        },
+        (
+            _query("format", "what stands where in a line, as of eventlogging collect --format"),
+            _query("fingerprint", "what the log is known by: a hash of its first line"),
+            _query("start", "where in the log the lines begin", type="integer", minimum=0),
+        ),
+        {"application/octet-stream": {}},
+        scope="forward",
+    ),
     (routes.HEALTHZ, "GET"): Operation(
         "Whether the process lives", {200: ("it does", JSON, "Status")}
     ),

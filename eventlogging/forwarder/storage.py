@@ -1,4 +1,4 @@
-"""The storage servers of a forwarder: asked in turn, the one that answered last first."""
+"""The storage servers of a forwarder or an edge: asked in turn, the last that answered first."""
 
 from __future__ import annotations
 
@@ -36,20 +36,22 @@ class Storage:
         self._first = 0
         self._mine = threading.local()
 
-    def forward(self, origin: str, start: int, batches: bytes) -> int:
-        """Hand over whole batches of a segment and return where they end, once they are kept.
+    def forward(self, origin: str, start: int, batches: bytes) -> None:
+        """Hand over whole batches of a segment, and return once they are kept.
 
         Raises NoStorage, Refused.
         """
-        body = gzip.compress(batches, 1)
-        answer = self._ask(
-            "POST", "/v1/forward", params={"origin": origin, "start": str(start)}, data=body,
-            headers={"Content-Encoding": "gzip", "Content-Type": "application/octet-stream"},
-        )  # fmt: skip
-        end = start + len(batches)
-        if answer.get("end") != end:
-            raise NoStorage(f"a storage server answered {str(answer)[:200]}, not the end {end}")
-        return end
+        self._hand_over("/v1/forward", {"origin": origin}, start, batches, pack=True)
+
+    def edge(
+        self, format: str, fingerprint: str, start: int, lines: bytes, *, pack: bool
+    ) -> Mapping[str, Any]:
+        """Hand over whole lines of an edge's log and return what became of them.
+
+        Raises NoStorage, Refused.
+        """
+        values = {"format": format, "fingerprint": fingerprint}
+        return self._hand_over("/v1/edge", values, start, lines, pack=pack)
 
     def registry(self, opt_outs: int) -> Mapping[str, Any]:
         """Return what the registry says; opt-outs where their counter is no more the one given.
@@ -57,6 +59,22 @@ class Storage:
         Raises NoStorage, Refused.
         """
         return self._ask("GET", "/v1/forward/registry", params={"opt_outs": str(opt_outs)})
+
+    def _hand_over(
+        self, path: str, values: Mapping[str, str], start: int, data: bytes, *, pack: bool
+    ) -> Mapping[str, Any]:
+        """Send bytes that begin at `start` of what they are part of, until they are kept."""
+        headers = {"Content-Type": "application/octet-stream"}
+        if pack:
+            headers["Content-Encoding"] = "gzip"
+        answer = self._ask(
+            "POST", path, params={**values, "start": str(start)}, headers=headers,
+            data=gzip.compress(data, 1) if pack else data,
+        )  # fmt: skip
+        end = start + len(data)
+        if answer.get("end") != end:
+            raise NoStorage(f"a storage server answered {str(answer)[:200]}, not the end {end}")
+        return answer
 
     def _ask(self, method: str, path: str, **more: Any) -> Mapping[str, Any]:
         reasons = []

@@ -154,7 +154,7 @@ def test_every_route_that_takes_events_is_tried() -> None:
     }
     tried |= {"/wsapi/interaction_data", "/wsapi/session_context"}
     of_machines = {"/healthz", "/readyz", "/v1/_test/events"}
-    of_machines |= {"/v1/forward", "/v1/forward/registry"}
+    of_machines |= {"/v1/forward", "/v1/forward/registry", "/v1/edge"}
     assert set(routes.METHODS) <= tried | of_machines
 
 

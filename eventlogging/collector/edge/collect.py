@@ -1,8 +1,8 @@
-"""Read a log chunk by chunk into our own: each chunk counts once, however often it is read.
+"""Read a log chunk by chunk and hand each over: it counts once, however often it is read.
 
-Before a chunk is judged its borders are on disk, and the state moves once our log has the chunk.
-A crash in between reads it again with the same borders, and of the copies of a chunk in our log
-the loader takes one, tally included.
+Before a chunk is handed over its borders are on disk, and the state moves once it is kept. A crash
+in between reads it again with the same borders, and of the copies of a chunk in our log the loader
+takes one, tally included.
 """
 
 from __future__ import annotations
@@ -14,22 +14,17 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from eventlogging.collector.edge import state as states
 from eventlogging.collector.edge.chunks import Chunk, next_chunk, same_chunk
 from eventlogging.collector.edge.files import Part, parts_of
-from eventlogging.collector.edge.judge import Judge, Judged
 from eventlogging.collector.edge.source import Source, fingerprint, open_source
 from eventlogging.collector.edge.state import State
-from eventlogging.errors import EventLoggingError, LogUnavailable, StoreError, StoreUnavailable
+from eventlogging.errors import EventLoggingError, LogUnavailable, StoreError
 from eventlogging.event import Outcome
-from eventlogging.log.forwarded import marker_line
-from eventlogging.log.writer import LogWriter
-from eventlogging.registry.snapshot import RegistryCache
 
 _POLL_SECONDS = 0.2
-_REGISTRY_SECONDS = 1.0
-_STALE_SECONDS = 10.0  # beyond this, "unknown" may only mean "not heard of yet"
 _AGAIN_SECONDS = 1.0
 
 
@@ -41,6 +36,24 @@ class Totals:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     bytes: int = 0
     rest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a chunk held: lines that are not blank, and events by outcome."""
+
+    lines: int
+    outcomes: Counter[Outcome]
+
+
+class Sink(Protocol):
+    """Where chunks go."""
+
+    def take(self, chunk: Chunk, fingerprint: str) -> Counts:
+        """Judge a chunk and return once it is kept.
+
+        Raises LogUnavailable and StoreError where waiting helps, EventLoggingError where not.
+        """
 
 
 class StartOver(Exception):
@@ -58,9 +71,7 @@ class Collect:
         self,
         path: Path,
         state_path: Path,
-        judge: Judge,
-        registry: RegistryCache,
-        writer: LogWriter,
+        sink: Sink,
         *,
         note: Callable[[str], None],
         show: Callable[[int, int], None],
@@ -69,9 +80,7 @@ class Collect:
     ) -> None:
         self._path = path
         self._state_path = state_path
-        self._judge = judge
-        self._registry = registry
-        self._writer = writer
+        self._sink = sink
         self._note = note
         self._show = show
         self._quiet_seconds = quiet_seconds
@@ -184,77 +193,32 @@ class Collect:
         return bool((status.st_dev, status.st_ino) != source.identity() and status.st_size)
 
     def _take(self, chunk: Chunk, state: State) -> State:
-        """Judge a chunk, append it to our log, and return the state behind it."""
+        """Hand a chunk over, and return the state behind it."""
         states.save(self._state_path, replace(state, offset=chunk.start, border=chunk.border))
-        judged = self._judged(chunk, state.fingerprint)
-        if judged.lines:
-            sent = [(minute, name, count) for (minute, name), count in judged.sent.items()]
-            name = chunk.name(state.fingerprint)
-            marker = marker_line(name, chunk.start, len(judged.lines), sent)
-            self._append([marker, *judged.lines])
-        self.totals.lines += judged.read
-        self.totals.outcomes += judged.outcomes
+        counts = self._handed_over(chunk, state.fingerprint)
+        self.totals.lines += counts.lines
+        self.totals.outcomes += counts.outcomes
         self.totals.bytes += len(chunk.data)
         self._unsaved = self._last = replace(state, offset=chunk.border, border=None)
         return self._unsaved
+
+    def _handed_over(self, chunk: Chunk, fingerprint: str) -> Counts:
+        """Hand a chunk over; while that cannot be, a follower tries again."""
+        told = ""
+        while True:
+            try:
+                return self._sink.take(chunk, fingerprint)
+            except (LogUnavailable, StoreError) as error:
+                if not self._waits():
+                    raise
+                if str(error) != told:
+                    told = str(error)
+                    self._note(told)
 
     def _save_what_is_unsaved(self) -> None:
         if self._unsaved is not None:
             states.save(self._state_path, self._unsaved)
             self._unsaved = None
-
-    def _judged(self, chunk: Chunk, name: str) -> Judged:
-        """Judge a chunk; what is unknown is looked up once more before it is called so."""
-        if self._registry.age_seconds() > _REGISTRY_SECONDS:
-            self._refresh()
-        while True:
-            snapshot = self._registry.snapshot
-            self._judge.use(snapshot)
-            judged = self._judge.judge(chunk.data, chunk.start, name)
-            if not judged.unknown:
-                return judged
-            self._refresh()
-            if self._registry.snapshot is not snapshot:
-                continue
-            if self._registry.age_seconds() <= _STALE_SECONDS:
-                return judged
-            if not self._waits():
-                text = "the registry cannot be read, and a schema is not known; try again later"
-                raise StoreUnavailable(text)
-
-    def _refresh(self) -> None:
-        try:
-            self._registry.refresh()
-        except StoreError as error:
-            if self._registry.snapshot.counter < 0 and not self._waits():
-                raise
-            if self._registry.snapshot.counter < 0:
-                self._note(f"waiting for the registry: {error}")
-
-    def _append(self, lines: list[bytes]) -> None:
-        """Wait until lines are durable; while that cannot be, a follower tries again."""
-        while True:
-            try:
-                self._append_once(lines)
-                return
-            except LogUnavailable as error:
-                if not self._waits():
-                    raise
-                self._note(str(error))
-
-    def _append_once(self, lines: list[bytes]) -> None:
-        done = threading.Event()
-        trouble: list[LogUnavailable] = []
-
-        def settle(error: LogUnavailable | None) -> None:
-            if error:
-                trouble.append(error)
-            done.set()
-
-        self._writer.append(lines, {}, settle)
-        done.wait()
-        if trouble:
-            raise trouble[0]
 
     def _waits(self) -> bool:
         """Wait a moment where one that follows should; else, or once stopped, False."""

@@ -19,6 +19,7 @@ from eventlogging.intake import decode
 from eventlogging.intake.accept import UNKNOWN_CODES, Accepted, Intake
 from eventlogging.intake.context import Context
 from eventlogging.intake.seal import PrivacyKey
+from eventlogging.log.forwarded import marker_line
 from eventlogging.registry.model import Snapshot
 
 _OLDEST_MS = 30 * clock.DAY_MS
@@ -39,7 +40,20 @@ class Judged:
     sent: Counter[tuple[str, str]] = field(default_factory=Counter)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     read: int = 0  # lines that are not blank
-    unknown: bool = False  # whether any event is of a schema or version that is not known
+    unknown: set[str] = field(default_factory=set)  # schemas and versions that are not known
+
+    def add(self, other: Judged) -> None:
+        """Add what follows in the same chunk."""
+        self.lines += other.lines
+        self.sent += other.sent
+        self.outcomes += other.outcomes
+        self.read += other.read
+        self.unknown |= other.unknown
+
+    def as_batch(self, name: str, start: int) -> list[bytes]:
+        """Return the lines for our log, behind the one that tells the chunk from all others."""
+        sent = [(minute, schema, count) for (minute, schema), count in self.sent.items()]
+        return [marker_line(name, start, len(self.lines), sent), *self.lines]
 
 
 class Judge:
@@ -83,7 +97,7 @@ class Judge:
                 judged.outcomes[verdict.outcome] += 1
                 judged.lines.append(verdict.line)
                 if verdict.code in UNKNOWN_CODES:
-                    judged.unknown = True
+                    judged.unknown.add(verdict.schema + verdict.text)
             if accepted.counters:
                 judged.lines.append(accepted.counters)
             for key, count in accepted.sent.items():
