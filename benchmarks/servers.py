@@ -68,11 +68,16 @@ class Served:
 
 
 def eventlogging_web(
-    folder: Path, governance: Path, name: str = "eventlogging", sync_ms: float | None = None
+    folder: Path,
+    governance: Path,
+    name: str = "eventlogging",
+    sync_ms: float | None = None,
+    token: str = "",
 ) -> Served:
     """Start the real web process over a fresh SQLite; without loader.
 
-    `sync_ms` makes every sync take so long; -1 leaves them out; None is the disk as it is.
+    `sync_ms` makes every sync take so long; -1 leaves them out; None is the disk as it is. `token`
+    is the operator's.
     """
     var = folder / name.replace(" ", "-")
     port = free_port()
@@ -80,6 +85,7 @@ def eventlogging_web(
         "EVENTLOGGING_VAR": str(var),
         "EVENTLOGGING_LISTEN": f"127.0.0.1:{port}",
         "EVENTLOGGING_GOVERNANCE": str(governance),
+        "EVENTLOGGING_ADMIN_TOKEN": token,
         MILLISECONDS: str(sync_ms),
     }
     platform = open_platform(settings.load({**os.environ, **environment}))
