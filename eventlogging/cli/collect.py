@@ -87,6 +87,9 @@ def collect(
         raise click.UsageError(f"--from {path}: no such file")
     if follow and path.suffix == ".gz":
         raise click.UsageError("--follow wants a log that grows; read a packed one without it")
+    for url in urls:
+        if not url.startswith(("http://", "https://")):
+            raise click.UsageError(f"--to {url}: not a URL such as https://events.example.org")
     if pack and not urls:
         raise click.UsageError("--gzip packs what is sent; say where to by --to URL")
     set_up_logging()
@@ -111,7 +114,7 @@ def collect(
             raise EventLoggingError(f"{path}: {error.strerror or error}") from error
     _tell(reading.totals, time.monotonic() - began, time.process_time() - cpu, as_json=as_json)
     if not as_json:
-        click.echo(f"{urls[0].rstrip('/')}/balance" if urls else "eventlogging ledger --wait 30")
+        click.echo(f"{'On a storage server: ' if urls else ''}eventlogging ledger --wait 30")
 
 
 @contextmanager
