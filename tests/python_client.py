@@ -27,10 +27,11 @@ def taken(_: Any = None) -> Answer:
 class TinyCollector:
     """A real HTTP server. `answers` are given one after the other, the last for ever.
 
-    An answer is a status, a function of the parcel, `"close"` or `"hang"`.
+    An answer is a status, a function of the parcel, `"close"`, `"hang"`, or `"stall"` in the midst
+    of the body.
     """
 
-    def __init__(self, *answers: Any, config: Any = None) -> None:
+    def __init__(self, *answers: Any, config: Any = None, port: int = 0) -> None:
         self.answers: list[Any] = list(answers) or [201]
         self.config: Any = {"schemas": {}} if config is None else config
         self.config_asked: list[dict[str, str]] = []
@@ -39,6 +40,7 @@ class TinyCollector:
         self.targets: list[str] = []
         self.at: list[float] = []
         self.connections = 0
+        self.stalled = threading.Event()
         self.released = threading.Event()
         collector = self
 
@@ -59,7 +61,7 @@ class TinyCollector:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -92,9 +94,12 @@ class TinyCollector:
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.parcels.append(parcel)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if answer == "hang":
+        if answer == "stall":
+            request.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 20\r\n\r\n{")
+            self.stalled.set()
+        if answer in ("hang", "stall"):
             self.released.wait(30)
-        if answer in ("close", "hang"):
+        if answer in ("close", "hang", "stall"):
             request.close_connection = True
             return
         if isinstance(answer, Callable):  # type: ignore[arg-type]

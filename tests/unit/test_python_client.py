@@ -28,6 +28,7 @@ from tests.python_client import CLIENT, TinyCollector, accounted, refusing
 from tests.servers import wait_until
 
 from eventlogging_client import EventLog, EventLogHandler, in_sample, said_no  # isort: skip
+from eventlogging_client.spool import Spool  # isort: skip
 
 S = "Click"
 
@@ -275,10 +276,12 @@ def test_refused_events_are_settled_and_told_with_the_exact_path(
     assert len(collector.events) == 3
 
 
-def test_all_refused_is_settled_too_and_a_wrong_callback_ends_nothing(new: Any):
+@pytest.mark.parametrize("wrong", [lambda *_: 1 / 0, lambda *_: sys.exit(1)])
+def test_all_refused_is_settled_too_and_a_wrong_callback_ends_nothing(new: Any, wrong: Any):
     collector = new(refusing(lambda _: True))
-    log = EventLog(collector.url, on_refused=lambda *_: 1 / 0)
+    log = EventLog(collector.url, on_refused=wrong, age=0)
     log.log(S, {})
+    wait_until(lambda: len(collector.events) == 1, 5)
     log.log(S, {})
     assert close(log)["sent"] == 2
     assert len(collector.events) == 2
@@ -409,11 +412,13 @@ def test_without_a_network_all_of_it_waits_and_goes_later(new: Any):
     log = EventLog(f"http://127.0.0.1:{port}", age=0)
     ids = [log.log(S, {"n": n}) for n in range(5)]
     assert not log.flush(0.3)
-    with socket.create_server(("127.0.0.1", port)):
-        pass
     assert log.counts()[S]["waiting"] == 5
     assert None not in ids
-    assert not log.close(0.2)
+    collector = new(port=port)
+    wait_until(lambda: len(collector.events) == 5, 10)
+    assert close(log)["sent"] == 5
+    assert collector.ids == ids
+    assert collector.reported(S)["attempted"] == 5
 
 
 # Sampling and the config
@@ -612,6 +617,46 @@ def test_a_signal_handler_may_log_in_the_midst_of_logging(new: Any):
     assert counted["sent"] > 5000
 
 
+def test_a_signal_handler_may_log_and_close_in_the_midst_of_logging(
+    new: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    collector = new()
+    log = EventLog(collector.url, spool=str(tmp_path), age=60)
+    done: list[bool] = []
+
+    def end(*_: Any) -> None:
+        log.log(S, {"n": "last"})
+        done.append(log.close(10))
+
+    def interrupted(self: Spool, event: Any, add: Any = Spool.add) -> None:
+        add(self, event)
+        if not done and event.body.count(b'"n":"first"'):
+            signal.raise_signal(signal.SIGUSR1)
+
+    monkeypatch.setattr(Spool, "add", interrupted)
+    before = signal.signal(signal.SIGUSR1, end)
+    try:
+        log.log(S, {"n": "first"})
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert done == [True]
+    assert [event["event"]["n"] for event in collector.events] == ["first", "last"]
+    assert accounted(log.counts()[S])
+
+
+def test_counts_may_be_read_while_a_signal_handler_logs_what_is_new(new: Any):
+    log = EventLog(new().url, age=60)
+    before = signal.signal(signal.SIGALRM, lambda *_: log.log(f"S{time.monotonic_ns()}", {}))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        while len(log.counts()) < 180:
+            pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert log.close()
+
+
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_sends_nothing_twice_and_counts_for_itself(new: Any, tmp_path: Path):
     collector = new()
@@ -628,6 +673,30 @@ def test_a_fork_sends_nothing_twice_and_counts_for_itself(new: Any, tmp_path: Pa
     assert sorted(event["event"]["who"] for event in collector.events) == ["child", "parent"]
     assert collector.reported(S)["attempted"] == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_in_the_midst_of_an_answer_does_not_wait_for_its_end(new: Any):
+    collector = new("stall", 201)
+    log = EventLog(collector.url, age=0)
+    log.log(S, {"who": "parent"})
+    assert collector.stalled.wait(10)
+    time.sleep(0.2)  # until the thread that sends waits for the rest of the body
+    child = os.fork()
+    if child == 0:
+        log.log(S, {"who": "child"})
+        os._exit(0 if log.close(10) and log.counts()[S]["sent"] == 1 else 1)
+    ended: list[int] = []
+    threading.Thread(target=lambda: ended.append(os.waitpid(child, 0)[1])).start()
+    try:
+        wait_until(lambda: bool(ended), 15)
+    except TimeoutError:
+        os.kill(child, signal.SIGKILL)
+        raise
+    assert ended == [0]
+    assert collector.events[-1]["event"] == {"who": "child"}
+    collector.released.set()
+    assert close(log)["sent"] == 1
 
 
 def child_of_multiprocessing(log: EventLog) -> None:
@@ -671,6 +740,19 @@ def test_a_process_ends_soon_when_nothing_answers(nowhere: str):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20)
     assert (done.returncode, done.stderr) == (0, b"")
     assert time.monotonic() - start < 6
+
+
+def test_it_may_be_waited_without_end(new: Any):
+    collector = new()
+    log = EventLog(collector.url, age=float("inf"), batch=2)
+    log.log(S, {"n": 1})
+    time.sleep(0.2)
+    assert collector.events == []
+    log.log(S, {"n": 2})
+    assert log.flush(float("inf"))
+    log.log(S, {"n": 3})
+    assert close(log, float("inf"))["sent"] == 3
+    assert not log._sender.is_working
 
 
 def test_after_the_end_events_are_dropped_and_nothing_raises(new: Any):

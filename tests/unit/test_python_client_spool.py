@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.python_client import CLIENT, TinyCollector, accounted
+from tests.python_spool import files, killed
 from tests.servers import wait_until
 
 from eventlogging_client import EventLog  # isort: skip
@@ -24,17 +25,6 @@ from eventlogging_client.spool import Spool  # isort: skip
 from eventlogging_client.waiting import Waiting  # isort: skip
 
 S = "Click"
-PROGRAM = f"""
-import os, sys, time
-sys.path.insert(0, {str(CLIENT)!r})
-from eventlogging_client import EventLog
-url, spool, number, age = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
-log = EventLog(url, spool=spool, age=age)
-for n in range(number):
-    print(log.log("Click", {{"n": n}}), flush=True)
-print("logged", flush=True)
-time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -53,30 +43,6 @@ def new() -> Iterator[Callable[..., TinyCollector]]:
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
     return tmp_path / "spool"
-
-
-def killed(
-    url: str, spool: Path, number: int, age: float = 60, until: Callable[[], bool] | None = None
-) -> list[str]:
-    """Log events in a process that is killed; return their ids."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, url, str(spool), str(number), str(age)],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    ids = []
-    while (line := process.stdout.readline().strip()) != "logged":
-        ids.append(line)
-    if until is not None:
-        wait_until(until, 10)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    return ids
-
-
-def files(spool: Path) -> list[Path]:
-    return sorted(spool.iterdir())
 
 
 def test_a_killed_process_leaves_its_events_to_the_next(new: Any, spool: Path):
@@ -119,50 +85,17 @@ def test_what_was_answered_is_not_sent_again(new: Any, spool: Path):
     assert collector.reported(S)["sent"] == 5
 
 
-def test_several_processes_leave_files_and_a_living_one_keeps_its_own(new: Any, spool: Path):
-    collector = new()
-    ids = {*killed(collector.url, spool, 3), *killed(collector.url, spool, 4)}
-    living = EventLog(collector.url, spool=str(spool), age=60)
-    wait_until(lambda: living.counts().get(S, {}).get("waiting") == 7, 5)
-    mine = living.log(S, {"living": True})
-    ids |= set(killed(collector.url, spool, 5))
-    log = EventLog(collector.url, spool=str(spool))
-    assert log.close(10)
-    assert mine not in collector.ids
-    assert living.close(10)
-    assert sorted(collector.ids) == sorted({*ids, str(mine)})
-    assert collector.reported(S)["sent"] == 13
-    assert files(spool) == []
-
-
 def test_the_last_line_may_be_torn_and_others_may_be_nonsense(new: Any, spool: Path):
     collector = new()
     ids = killed(collector.url, spool, 5)
     (file,) = files(spool)
     lines = file.read_bytes().splitlines(keepends=True)
     lines[3] = b'["e",2,"Click",[]]\n["q"]\nnull\n\xff\xfe\n{}\n["d"]\n["d","sent",["x"]]\n'
+    lines[3] += b"[" * 100_000 + b"\n"
     file.write_bytes(b"".join(lines)[:-9])
     log = EventLog(collector.url, spool=str(spool))
     assert log.close(10)
     assert collector.ids == [ids[0], ids[1], ids[3]]
-
-
-def test_a_file_whose_place_was_taken_is_not_read_again(new: Any, spool: Path, tmp_path: Path):
-    collector = new()
-    ids = killed(collector.url, spool, 5)
-    (old,) = files(spool)
-    kept = shutil.copy(old, tmp_path / "kept")
-    # It takes the five over into a file of its own, and dies before the old one is gone.
-    dead = TinyCollector(503)
-    killed(dead.url, spool, 0, until=lambda: old not in files(spool))
-    dead.stop()
-    shutil.move(kept, old)
-    assert len(files(spool)) == 2
-    log = EventLog(collector.url, spool=str(spool))
-    assert log.close(10)
-    assert collector.ids == ids
-    assert collector.reported(S)["attempted"] == 5
-    assert files(spool) == []
 
 
 def test_what_is_left_behind_is_suppressed_when_the_process_is_switched_off(
@@ -192,15 +125,6 @@ def test_what_cannot_be_sent_before_the_end_is_kept(new: Any, spool: Path):
     assert collector.reported(S)["sent"] == 3
 
 
-def test_more_than_the_queue_takes_is_dropped_and_counted(new: Any, spool: Path):
-    collector = new()
-    killed(collector.url, spool, 20)
-    log = EventLog(collector.url, spool=str(spool), queue_events=8)
-    assert log.close(10)
-    assert (len(collector.events), collector.reported(S)["dropped"]) == (8, 12)
-    assert accounted(log.counts()[S])
-
-
 def test_the_file_does_not_grow_for_ever(spool: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("eventlogging_client.spool._MEND", 0.0)
     waiting = Waiting(100, 10, lambda: Spool(str(spool), 5_000))
@@ -224,6 +148,96 @@ def test_the_file_does_not_grow_for_ever(spool: Path, monkeypatch: pytest.Monkey
         "attempted": 500, "sampled_out": 0, "suppressed": 0, "dropped": 0, "sent": 499,
         "waiting": 1,
     }  # fmt: skip
+
+
+def test_counts_without_an_event_outlive_a_close_while_the_collector_is_away(new: Any, spool: Path):
+    busy = new((503, {}, {"Retry-After": "60"}))
+    says_yes = iter([True] * 5 + [False] * 7 + [True] * 18)
+    log = EventLog(
+        busy.url, spool=str(spool), queue_events=5, age=0, consent=lambda: next(says_yes)
+    )
+    for n in range(30):
+        log.log(S, {"n": n})
+        if n == 4:
+            wait_until(lambda: len(busy.parcels) == 1, 5)
+            time.sleep(0.1)
+    assert not log.close(0.2)
+    assert len(busy.parcels) == 1
+    collector = new()
+    assert EventLog(collector.url, spool=str(spool)).close(10)
+    assert collector.reported(S) == {
+        "attempted": 30, "sampled_out": 0, "suppressed": 7, "dropped": 18, "sent": 5,
+    }  # fmt: skip
+
+
+def test_counts_are_on_disk_before_they_go_even_if_nothing_was_logged_but_them(spool: Path):
+    waiting = Waiting(100, 10, lambda: Spool(str(spool), 5_000))
+    for _ in range(2):  # the second time the first report is still on its way
+        waiting.count(S, "attempted", "sampled_out")
+        waiting.pack(1)
+        waiting.sync()
+    (file,) = files(spool)
+    left = Left()
+    left.read(file)
+    (report,) = left.reports.values()
+    assert report.counts == left.counts.new == {S: {"attempted": 1, "sampled_out": 1}}
+
+
+def test_counts_without_an_event_outlive_a_crash_once_it_was_tried_to_send(new: Any, spool: Path):
+    dead, collector = new(503), new()
+    killed(dead.url, spool, 5_000, age=0, until=lambda: len(dead.parcels) >= 3, queue=5)
+    log = EventLog(collector.url, spool=str(spool))
+    assert log.close(10)
+    assert collector.reported(S) == {
+        "attempted": 5_000, "sampled_out": 0, "suppressed": 0, "dropped": 4_995, "sent": 5,
+    }  # fmt: skip
+
+
+def test_a_spool_that_cannot_be_used_is_told_once(
+    new: Any, spool: Path, caplog: pytest.LogCaptureFixture
+):
+    spool.write_text("in the way")
+    log = EventLog(new().url, spool=str(spool), age=0)
+    with caplog.at_level(logging.WARNING, "eventlogging_client"):
+        for n in range(5):
+            log.log(S, {"n": n})
+            assert log.flush()
+        assert log.close(10)
+    (record,) = caplog.records
+    assert f"the spool fails, a crash would cost what waits: {spool}: " in record.getMessage()
+
+
+def test_a_file_that_somebody_removes_is_written_again(
+    new: Any, spool: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("eventlogging_client.spool._MEND", 0.0)
+    log = EventLog(new(503).url, spool=str(spool), age=0)
+    log.log(S, {"n": 1})
+    assert not log.flush(0.2)
+    shutil.rmtree(spool)
+    log.log(S, {"n": 2})
+    wait_until(spool.exists, 10)
+    assert not log.close(0.2)
+    (file,) = files(spool)
+    left = Left()
+    left.read(file)
+    assert [json.loads(event.body)["event"]["n"] for event in left.events.values()] == [1, 2]
+
+
+def test_what_is_closed_in_the_midst_of_a_request_is_free_once_that_has_ended(
+    new: Any, spool: Path
+):
+    away = new("hang")
+    log = EventLog(away.url, spool=str(spool), age=0)
+    id = log.log(S, {})
+    wait_until(lambda: len(away.parcels) == 1, 5)
+    assert not log.close(0.1)
+    away.released.set()
+    wait_until(lambda: not log._sender.is_working, 10)
+    collector = new()
+    assert EventLog(collector.url, spool=str(spool)).close(10)
+    assert collector.ids == [id]
+    assert collector.reported(S)["attempted"] == 1
 
 
 @pytest.mark.parametrize("way", ["a file", "gone"])
@@ -255,7 +269,8 @@ for n in range(50):
 assert log.close(10)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, done.stderr.count(b"\n")) == (0, 1)
+    assert b"a crash would cost what waits" in done.stderr
     assert [event["event"]["n"] for event in collector.events] == list(range(50))
     log = EventLog(collector.url, spool=str(spool))
     assert log.close(10)

@@ -211,8 +211,8 @@ class EventLog:
                 self._start()
                 done = sender.flush(deadline, at_once=True)
             sender.stop(deadline - time.monotonic())
-            if waiting.spool is not None and not sender.is_working:
-                waiting.spool.close(keep=not done)
+            waiting.close(let_go=not sender.is_working)
+            sender.tell_of_spool()
             return done
         except Exception as error:
             self._say("not closed as it should be: %r", error)

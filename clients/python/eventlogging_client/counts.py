@@ -50,7 +50,7 @@ class Counts:
         return any(
             of.get("attempted", 0) != of.get("suppressed", 0)
             or any(of.get(kind) for kind in ("sampled_out", "dropped", "sent"))
-            for of in self.new.values()
+            for of in list(self.new.values())  # others may count meanwhile
         )
 
     def take(self) -> Table:

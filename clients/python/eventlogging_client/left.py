@@ -10,6 +10,9 @@ from pathlib import Path
 from eventlogging_client.capsule import Event, encoded
 from eventlogging_client.counts import Counts, Table
 
+# What a line raises that is no JSON, or says something else than such lines say.
+_NONSENSE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+
 
 class Report:
     """Counts on their way to the collector, under an id that every try repeats."""
@@ -27,36 +30,43 @@ class Left:
         self.counts = Counts()
         self.reports: dict[str, Report] = {}
 
+    @property
+    def size(self) -> int:
+        """Bytes of the events."""
+        return sum(len(event.body) for event in self.events.values())
+
+    def add(self, other: Left) -> None:
+        """Add what another process left behind."""
+        base = max(self.events, default=0) + 1
+        for number, event in other.events.items():
+            self.events[base + number] = event
+        self.counts.add_all(other.counts.new)
+        self.reports.update(other.reports)
+
     def read(self, path: Path) -> None:
-        """Add what a file says. A torn line, as a crash leaves the last one, says nothing."""
-        base = max(self.events, default=0) + 1  # numbers of another file
-        counts, reports = Counts(), {}
+        """Read a file. A torn line, as a crash leaves the last one, says nothing."""
         for line in _lines(path):
-            with contextlib.suppress(ValueError, TypeError, KeyError, IndexError, AttributeError):
+            with contextlib.suppress(*_NONSENSE):
                 kind, *rest = json.loads(line)
                 if kind in ("e", "k"):
                     number, name, content = rest
                     if not isinstance(content, dict) or not isinstance(name, str):
                         continue
-                    event = Event(name, "", encoded(content), decided=True)
-                    event.number = base + number
-                    self.events[event.number] = event
+                    self.events[int(number)] = Event(name, "", encoded(content), decided=True)
                     if kind == "e":
-                        counts.add(counts.name(name), "attempted")
+                        self.counts.add(self.counts.name(name), "attempted")
                 elif kind == "d":
                     for number in rest[1]:
-                        gone = self.events.pop(base + number, None)
+                        gone = self.events.pop(number, None)
                         if gone is not None:
-                            counts.add(gone.name, rest[0])
+                            self.counts.add(gone.name, rest[0])
                 elif kind == "c":
-                    counts.add_all(rest[0])
+                    self.counts.add_all(rest[0])
                 elif kind == "r":
-                    counts.take()
-                    reports[rest[0]] = Report(rest[0], rest[1])
+                    self.counts.take()
+                    self.reports[rest[0]] = Report(rest[0], rest[1])
                 elif kind == "a":
-                    reports.pop(rest[0], None)
-        self.counts.add_all(counts.new)
-        self.reports.update(reports)
+                    self.reports.pop(rest[0], None)
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -70,5 +80,5 @@ def replaced_by(path: Path) -> Sequence[str]:
         with path.open("rb") as file:
             kind, names = json.loads(file.readline(1_000_000))
         return [str(name) for name in names] if kind == "x" else []
-    except (OSError, ValueError, TypeError):
+    except (OSError, *_NONSENSE):
         return []

@@ -57,7 +57,7 @@ class Sender:
         self._log = log
         self._attempt = 0
         self._busy = False
-        self._recovered = False
+        self._fault = ""  # of the spool, as last told
         self._stopped = False
         self._thread: threading.Thread | None = None
 
@@ -80,7 +80,7 @@ class Sender:
     def forget(self) -> None:
         """Let go of what belongs to the parent of this process, without a word to anybody."""
         self._stopped = True
-        self._wire.close()
+        self._wire.abandon()
         if self._waiting.spool is not None:
             self._waiting.spool.forget()
 
@@ -107,6 +107,16 @@ class Sender:
             with waiting.changed:
                 self._hurried -= 1
 
+    def tell_of_spool(self) -> None:
+        """Say, once, that what waits would not outlive a crash: who asked for that relies on it."""
+        spool = self._waiting.spool
+        fault = spool.fault if spool is not None else ""
+        if fault != self._fault:
+            self._fault = fault
+            if fault:
+                with suppress(Exception):
+                    self._log.warning("the spool fails, a crash would cost what waits: %s", fault)
+
     def stop(self, seconds: float) -> None:
         """End the thread after the request under way, for which it is waited so long."""
         with self._waiting.changed:
@@ -115,7 +125,7 @@ class Sender:
         if self._thread is None:
             self._wire.close()
         elif self._thread is not threading.current_thread():
-            self._thread.join(max(0.0, seconds))
+            self._thread.join(max(0.0, min(seconds, threading.TIMEOUT_MAX)))
 
     @property
     def is_working(self) -> bool:
@@ -123,10 +133,7 @@ class Sender:
         return self._thread is not None and self._thread.is_alive()
 
     def _is_settled(self) -> bool:
-        return self._waiting.settled and not self._busy and self._has_recovered()
-
-    def _has_recovered(self) -> bool:
-        return self._recovered or self._waiting.spool is None
+        return self._waiting.settled and not self._busy and not self._waiting.may_recover
 
     def _is_over(self, deadline: float) -> bool:
         if self._is_settled() or self._stopped or time.monotonic() >= deadline:
@@ -151,16 +158,16 @@ class Sender:
                     self._busy = False
                     waiting.changed.notify_all()
         self._wire.close()
+        waiting.close(let_go=True)
 
     def _seconds_to_wait(self) -> float:
         """How long there is nothing to do, as far as is known."""
         now = time.monotonic()
         waiting = self._waiting
-        if not self._has_recovered():
+        if waiting.may_recover:
             return 0.0
-        due = _LONGEST_WAIT + now
         if waiting.settled:
-            return due - now
+            return _LONGEST_WAIT
         if self._hurried or len(waiting) >= self._batch:
             due = now
         elif waiting.oldest is not None:
@@ -169,7 +176,7 @@ class Sender:
             due = waiting.counted_at + _REPORT_AGE
         else:
             due = now  # a report that was not acknowledged
-        return max(due, self._not_before) - now
+        return min(max(due, self._not_before) - now, _LONGEST_WAIT)
 
     def _turn(self) -> None:
         """Send one parcel; whatever happens, the thread lives on."""
@@ -178,11 +185,11 @@ class Sender:
         except Exception as error:  # a fault of ours must not end the sending
             self._later(None)
             self._say("a fault of the client: %r", error)
+        self.tell_of_spool()
 
     def _send(self) -> None:
         waiting = self._waiting
-        if not self._has_recovered():
-            self._recovered = True
+        if waiting.may_recover:
             number = waiting.recover()
             if number:
                 self._say("%d events are taken over from a process that died", number)
@@ -259,7 +266,7 @@ class Sender:
             return
         try:
             self._on_refused(json.loads(event.body), code, errors)
-        except Exception as error:  # the caller's fault must not end the sending
+        except (Exception, SystemExit) as error:  # the caller's fault must not end the sending
             self._say("on_refused failed: %r", error)
 
     def _say(self, text: str, *words: Any) -> None:

@@ -12,7 +12,8 @@ Each process writes a file of its own in the folder, a JSON array a line, and ho
 
 A file that nobody holds a lock on was left behind by a process that died: the next one takes its
 events, ids and counts over, by a file that names those it replaces and appears in one step. So
-every event is counted once, whenever a process dies. Without `fcntl` a folder is for one process.
+every event is counted once, whenever a process dies. What it has no room for it leaves as it is.
+Without `fcntl` a folder is for one process.
 """
 
 from __future__ import annotations
@@ -26,24 +27,23 @@ from pathlib import Path
 from typing import Any
 
 from eventlogging_client.capsule import Event, encoded
-from eventlogging_client.left import Left, Report, replaced_by
+from eventlogging_client.left import Left, Report
+from eventlogging_client.takeover import ENDING, UNFINISHED, free, lock, sweep
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-_ENDING = ".spool"
-_OLD = 60.0  # seconds after which an unfinished file is nobody's
 _MEND = 10.0  # seconds between attempts to write again after a fault
 
 
 class Spool:
-    """One process's file. Its methods are called under the lock of the queue, but for `sync`."""
+    """One process's file.
+
+    Its methods are called under the lock of the queue, but for `sync` and `left`, which take long
+    and are called by the sender alone.
+    """
 
     def __init__(self, folder: str, most_bytes: int) -> None:
         """Nothing is done yet: the file is made when there is something to write."""
-        self.fault = ""
+        self.fault = ""  # why nothing can be written, as long as that is so
+        self.more = True  # whether others may have left something that was not taken over
         self._folder = Path(folder)
         self._most_bytes = most_bytes
         self._file: int | None = None
@@ -59,11 +59,7 @@ class Spool:
 
     def add(self, event: Event) -> None:
         """Write down an event that was attempted and waits."""
-        if not self._begun:
-            try:
-                self._begin([], (), {}, ())
-            except OSError as error:
-                self._fail(error)
+        self._begin_once()
         self._number += 1
         event.number = self._number
         name = encoded(event.name)
@@ -75,8 +71,14 @@ class Spool:
         if numbers:
             self._write(_line(["d", kind, numbers]))
 
+    def counted(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Write down counts that no other line speaks of."""
+        self._begin_once()
+        self._write(_line(["c", counts]))
+
     def reported(self, report: Report) -> None:
         """Write down that all counts so far are in this report."""
+        self._begin_once()
         self._write(_line(["r", report.id, report.counts]))
 
     def acknowledged(self, id: str) -> None:
@@ -84,14 +86,14 @@ class Spool:
         self._write(_line(["a", id]))
 
     def sync(self) -> None:
-        """Wait until all of it is on disk."""
-        if self._unsynced and self._file is not None:
+        """Wait until all of it is on disk. Raises OSError, after which `fail` is to be called."""
+        file = self._file
+        if self._unsynced and file is not None:
             self._unsynced = False
-            try:
-                os.fsync(self._file)
-                self._sync_folder()
-            except OSError as error:
-                self._fail(error)
+            os.fsync(file)
+            self._sync_folder()
+            if os.fstat(file).st_nlink == 0:
+                raise OSError("somebody has removed the file")
 
     # ---------------------------------------------------------------- the file
 
@@ -112,15 +114,15 @@ class Spool:
         events: Sequence[Event],
         counts: Mapping[str, Mapping[str, int]],
         reports: Iterable[Report],
-    ) -> None:
-        """Write a new file in place of the old one and of those that `left` found."""
+    ) -> bool:
+        """Write a new file in place of the old one and of those that `left` found, if possible."""
         old = [(self._path, self._file)] if self._path and self._file is not None else []
         gone = [*old, *self._others]
         try:
             self._begin([path.name for path, _ in gone if path], events, counts, reports)
         except OSError as error:
-            self.fault = error.strerror or str(error)
-            return
+            self._trouble(error)
+            return False
         self._others = []
         for path, file in gone:
             with contextlib.suppress(OSError):
@@ -128,6 +130,7 @@ class Spool:
                     path.unlink()
             with contextlib.suppress(OSError):
                 os.close(file)
+        return True
 
     def empty(self) -> None:
         """Forget what is in the file: nothing waits, and nothing is to be reported."""
@@ -136,7 +139,22 @@ class Spool:
                 os.ftruncate(self._file, 0)
                 self._size = 0
             except OSError as error:
-                self._fail(error)
+                self.fail(error)
+
+    def fail(self, error: OSError) -> None:
+        """Give the file up, so that nothing in it is sent again by somebody else as news."""
+        if self._file is None and self.fault:
+            return  # it was given up before, and this is but what follows
+        self._trouble(error)
+        file, self._file, path, self._path = self._file, None, self._path, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(file, 0)
+            with contextlib.suppress(OSError):
+                if path is not None:
+                    path.unlink()
+            with contextlib.suppress(OSError):
+                os.close(file)
 
     def close(self, *, keep: bool) -> None:
         """Let go of the file; unless it is kept, nothing remains."""
@@ -152,37 +170,47 @@ class Spool:
                 with contextlib.suppress(OSError):
                     os.close(file)
         self._file, self._path, self._others = None, None, []
-        self._tried = float("inf")
+        self._begun, self._tried = True, float("inf")  # never again
 
-    def left(self) -> Left:
-        """Take what other processes left behind; it is theirs until the next `rewrite`."""
-        left = Left()
-        found: list[tuple[Path, int]] = []
+    def left(self, most_events: int, most_bytes: int) -> Left:
+        """Take over what processes left behind that died; it is theirs until the next `rewrite`.
+
+        File by file, as long as there is room; the first is taken whatever it holds. The others
+        stay for whoever has room: `more` says whether there are any.
+        """
+        left, size = Left(), 0
+        self.more = False
+        mine = {path for path in (self._path, *(path for path, _ in self._others)) if path}
         try:
-            for path in sorted(self._folder.glob(f"*{_ENDING}")):
-                file = None if path == self._path else _locked(path)
-                if file is not None:
-                    found.append((path, file))
-            # Only now, when those that died hold no lock: what one of them replaced is no more.
-            gone = {n for path in self._folder.glob(f"*{_ENDING}") for n in replaced_by(path)}
-            for path, file in found:
-                if path.name not in gone:
-                    left.read(path)
+            for path, file, is_replaced in free(self._folder, mine):
+                found = Left()
+                if not is_replaced:
+                    is_full = len(left.events) >= most_events
+                    if not is_full:
+                        found.read(path)
+                    together = len(left.events) + len(found.events)
+                    too_much = together > most_events or size + found.size > most_bytes
+                    if is_full or (left.events and too_much):
+                        os.close(file)
+                        self.more = True
+                        break
+                left.add(found)
+                size += found.size
                 self._others.append((path, file))
-            self._sweep()
+            sweep(self._folder)
         except OSError as error:
-            self.fault = error.strerror or str(error)
+            self._trouble(error)
         return left
 
-    def _sweep(self) -> None:
-        """Remove files that somebody died over before they had their name."""
-        for path in self._folder.glob("*.tmp"):
-            with contextlib.suppress(OSError):
-                file = _locked(path) if fcntl is not None else None
-                if file is not None:
-                    os.close(file)
-                if file is not None or (fcntl is None and _age(path) > _OLD):
-                    path.unlink()
+    def _trouble(self, error: OSError) -> None:
+        self.fault = f"{self._folder}: {error.strerror or error}"
+
+    def _begin_once(self) -> None:
+        if not self._begun:
+            try:
+                self._begin([], (), {}, ())
+            except OSError as error:
+                self.fail(error)
 
     def _begin(
         self,
@@ -200,12 +228,12 @@ class Spool:
         for number, event in enumerate(events, 1):
             lines.append(b'["k",%d,%s,%s]\n' % (number, encoded(event.name), event.body))
         content = b"".join(lines)
-        path = self._folder / f"{uuid.uuid4().hex}{_ENDING}"
-        made = path.with_suffix(".tmp")
+        path = self._folder / f"{uuid.uuid4().hex}{ENDING}"
+        made = path.with_suffix(UNFINISHED)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         file = os.open(made, flags, 0o600)
         try:
-            _lock(file)
+            lock(file)
             _write_all(file, content)
             if replaced or events:  # else nothing is to be kept yet, and who logs need not wait
                 os.fsync(file)
@@ -242,20 +270,7 @@ class Spool:
             self._size += len(data)
             self._unsynced = True
         except OSError as error:
-            self._fail(error)
-
-    def _fail(self, error: OSError) -> None:
-        """Give the file up, so that nothing in it is sent again by somebody else as news."""
-        self.fault = error.strerror or str(error)
-        file, self._file, path, self._path = self._file, None, self._path, None
-        if file is not None:
-            with contextlib.suppress(OSError):
-                os.ftruncate(file, 0)
-            with contextlib.suppress(OSError):
-                if path is not None:
-                    path.unlink()
-            with contextlib.suppress(OSError):
-                os.close(file)
+            self.fail(error)
 
 
 def _line(content: Any) -> bytes:
@@ -266,28 +281,3 @@ def _write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
-
-
-def _lock(file: int) -> None:
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
-
-
-def _locked(path: Path) -> int | None:
-    """Open a file and lock it; None where a living process holds it, or it is gone."""
-    try:
-        file = os.open(path, os.O_RDWR)
-    except OSError:
-        return None
-    try:
-        _lock(file)
-        if os.fstat(file).st_nlink > 0:
-            return file
-    except OSError:
-        pass
-    os.close(file)
-    return None

@@ -50,9 +50,10 @@ class Waiting:
         self._most = most
         self._enough = enough  # events that do not wait for company
         self._undecided = False
-        self._inside = False  # of what must not be interrupted
+        self._inside = 0  # the thread that is in what must not be interrupted
         self._deferred: deque[tuple[Any, Event | None, tuple[str, ...]]] = deque()
         self._reports: deque[Report] = deque()
+        self._unspooled = Counts()  # what no line of the spool speaks of
         self.spool = spool() if spool else None
 
     # ---------------------------------------------------------------- any thread
@@ -60,7 +61,7 @@ class Waiting:
     def count(self, schema: Any, *kinds: str) -> None:
         """Count an event of which nothing waits."""
         with self.changed:
-            if self._inside:
+            if self._inside == threading.get_ident():
                 self._deferred.append((schema, None, kinds))
                 return
         with self._alone():
@@ -69,7 +70,7 @@ class Waiting:
     def put(self, schema: str, event: Event) -> bool:
         """Let an event wait; if there is no room, count it as dropped and return False."""
         with self.changed:
-            if self._inside:
+            if self._inside == threading.get_ident():
                 self._deferred.append((schema, event, ()))
                 return True
         with self._alone():
@@ -79,34 +80,37 @@ class Waiting:
     def _alone(self) -> Iterator[None]:
         """Hold the lock; who logs in the midst of it, by the same thread, has to wait.
 
-        A signal handler may, and what is called when an object is no more.
+        A signal handler may, and what is called when an object is no more. Such a handler may also
+        wait for the sender, which then goes on here in another thread's midst.
         """
+        me = threading.get_ident()
         with self.changed:
-            outer, self._inside = self._inside, True
+            before, self._inside = self._inside, me
             try:
                 yield
-                while not outer and self._deferred:
+                while before != me and self._deferred:
                     schema, event, kinds = self._deferred.popleft()
                     if event is None:
                         self._count(schema, kinds)
                     else:
                         self._put(schema, event)
             finally:
-                self._inside = outer
+                self._inside = before
 
     def _count(self, schema: Any, kinds: tuple[str, ...]) -> None:
         name = self.counts.name(schema)
         for kind in kinds:
             self.counts.add(name, kind)
+            self._unspooled.add(name, kind)
         self._counted()
 
     def _put(self, schema: str, event: Event) -> bool:
-        event.name = self.counts.name(schema)
-        self.counts.add(event.name, "attempted")
         fits = len(self._events) < self._most and self._bytes + len(event.body) <= _MOST_BYTES
         if not fits:
-            self.counts.add(event.name, "dropped")
+            self._count(schema, ("attempted", "dropped"))
         else:
+            event.name = self.counts.name(schema)
+            self.counts.add(event.name, "attempted")
             self._events.append(event)
             self._bytes += len(event.body)
             self._undecided = self._undecided or not event.decided
@@ -114,7 +118,7 @@ class Waiting:
                 self.changed.notify_all()
             if self.spool is not None:
                 self.spool.add(event)
-        self._counted()
+            self._counted()
         return fits
 
     def _counted(self) -> None:
@@ -138,7 +142,7 @@ class Waiting:
 
     def figures(self) -> Table:
         """Return all counts by schema, and what waits."""
-        with self.changed:
+        with self._alone():
             found: Table = {}
             for name, of in self.counts.total.items():
                 row = {"attempted": 0, "sampled_out": 0, "suppressed": 0, "dropped": 0, "sent": 0}
@@ -149,27 +153,41 @@ class Waiting:
 
     # ---------------------------------------------------------------- the sender
 
+    @property
+    def may_recover(self) -> bool:
+        """Whether dead processes may have left something behind, and there is room for it."""
+        few = len(self._events) <= min(self._enough, self._most // 2)
+        more = self.spool is not None and self.spool.more
+        return more and few and self._bytes <= _PARCEL_BYTES
+
     def recover(self) -> int:
-        """Take over what processes left behind that died; return how many events."""
+        """Take over what processes left behind that died, as much as may wait; return how many.
+
+        Events are dropped only where a single file holds more than twice as many as may wait: one
+        of a process like this holds what may wait, and the few that waited when it took that over.
+        """
         if self.spool is None:
             return 0
-        left = self.spool.left()
+        left = self.spool.left(self._most, _MOST_BYTES)
         with self._alone():
-            events = list(left.events.values())
             self.counts.add_all(left.counts.new)
             if left.counts.new:
                 self._counted()
             self._reports.extend(left.reports.values())
-            room = max(0, self._most - len(self._events))
-            for event in events[room:]:
-                self.counts.add(self.counts.name(event.name), "dropped")
-            for event in reversed(events[:room]):
+            taken: list[Event] = []
+            size = 0
+            for event in left.events.values():
                 event.name = self.counts.name(event.name)
-                self._events.appendleft(event)
-                self._bytes += len(event.body)
+                size += len(event.body)
+                if len(taken) < 2 * self._most and size <= 2 * _MOST_BYTES:
+                    taken.append(event)
+                else:
+                    self.counts.add(event.name, "dropped")
+            self._events.extendleft(reversed(taken))
+            self._bytes += sum(len(event.body) for event in taken)
             if self.spool.has_left:
                 self._rewrite()
-            return len(events[:room])
+            return len(taken)
 
     def decide(self, rates: Rates) -> None:
         """Sample what was logged before the rates were known."""
@@ -204,17 +222,43 @@ class Waiting:
                 report = Report(str(uuid.uuid4()), self.counts.take())
                 self.counted_at = None
                 self._reports.append(report)
+                self._unspooled.take()
                 if self.spool is not None:
                     self.spool.reported(report)
             return Parcel(events, self._reports[0] if self._reports else None)
 
     def sync(self) -> None:
         """Wait until the spool is on disk; the lock is not held, and nobody else waits."""
-        if self.spool is not None:
+        if self.spool is None:
+            return
+        with self._alone():
+            self._spool_counts()
+        try:
             self.spool.sync()
-            if self.spool.must_rewrite:
-                with self._alone():
-                    self._rewrite()
+        except OSError as error:
+            with self._alone():
+                self.spool.fail(error)
+        if self.spool.must_rewrite:
+            with self._alone():
+                self._rewrite()
+
+    def close(self, *, let_go: bool) -> None:
+        """Leave in the spool what waits and what was not told, for whoever comes next.
+
+        Until it is let go of, by the last thread that uses it, it is locked.
+        """
+        if self.spool is None:
+            return
+        with self._alone():
+            keep = not self.settled
+            if keep:
+                self._spool_counts()
+                try:
+                    self.spool.sync()
+                except OSError as error:
+                    self.spool.fail(error)
+            if let_go:
+                self.spool.close(keep=keep)
 
     def settle(self, parcel: Parcel, kind: str = "sent") -> None:
         """Count the events of a parcel as `kind`, and its report as told."""
@@ -257,6 +301,12 @@ class Waiting:
             self.spool.done(found, kind)
         self._counted()
 
+    def _spool_counts(self) -> None:
+        if self.spool is not None and self._unspooled.new:
+            self.spool.counted(self._unspooled.take())
+
     def _rewrite(self) -> None:
-        if self.spool is not None:
-            self.spool.rewrite(list(self._events), self.counts.new, list(self._reports))
+        if self.spool is None:
+            return
+        if self.spool.rewrite(list(self._events), self.counts.new, list(self._reports)):
+            self._unspooled.take()

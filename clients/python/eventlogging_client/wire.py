@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import base64
 import http.client
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 _MOST_BYTES = 8_000_000  # of an answer
 # How a server shows that it closed a connection that nobody used for a while.
 _CLOSED = (http.client.BadStatusLine, http.client.CannotSendRequest, ConnectionError)
+_ABANDONED: list[http.client.HTTPConnection] = []
 
 
 class Trouble(Exception):
@@ -130,3 +133,16 @@ class Wire:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def abandon(self) -> None:
+        """Let go of the connection in a forked child, without waiting for anything.
+
+        A thread of the parent may have held locks of these objects when the process was forked,
+        and here is nobody who gives them back: none of them is closed or deleted.
+        """
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _ABANDONED.append(connection)
+            if connection.sock is not None:
+                with suppress(OSError):
+                    os.close(connection.sock.detach())
