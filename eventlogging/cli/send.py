@@ -93,8 +93,9 @@ def _begins_with_schema(words: Sequence[str], fields: Sequence[str]) -> bool:
     if not words or (len(words) == 1 and not fields):
         return False
     name = words[0]
-    is_other = name == "-" or _is_text(name) or name.endswith(_ENDINGS)
-    return not is_other and not Path(name).exists()
+    if name == "-" or _is_text(name) or name.endswith(_ENDINGS):
+        return False
+    return Path(name).is_dir() or not Path(name).exists()  # schemas have folders of their names
 
 
 def _is_text(word: str) -> bool:

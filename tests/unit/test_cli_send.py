@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -255,6 +256,26 @@ def test_after_the_name_of_a_schema_payloads_stand_alone(
     assert result.exit_code == 0, result.output
     assert [event["event"] for event in collector.events] == payloads
     assert {event["schema"] for event in collector.events} == {"RecipeUptake"}
+
+
+def test_a_folder_is_no_file_of_events_and_may_be_named_as_its_schema(
+    collector: Collector, run: Any, tmp_path: Path
+):
+    (tmp_path / "RecipeUptake").mkdir()
+    result = run(send, "RecipeUptake", '{"n": 1}', "--url", collector.url)
+    assert result.exit_code == 0, result.output
+    ((event,),) = [events for _, _, events in collector.requests]
+    assert (event["schema"], event["event"]) == ("RecipeUptake", {"n": 1})
+
+
+def test_a_pipe_holds_events_as_a_file_does(collector: Collector, run: Any, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=('{"n": 1}',))
+    writer.start()
+    (tmp_path / "more").write_text('{"n": 2}')
+    assert run(send, "pipe", "more", "--url", collector.url).exit_code == 0
+    writer.join()
+    assert collector.events == [{"n": 1}, {"n": 2}]
 
 
 def test_whole_events_may_be_given_as_text(collector: Collector, run: Any):
