@@ -294,7 +294,7 @@ def moved_field(document: Mapping[str, Any], place: str, step: int) -> Any:
 def _path(name: str, above: Tokens) -> Tokens:
     """Return the keys that a person wrote, without blanks around them; those above may have any."""
     path = path_of(_line(name))
-    if path[:-1] == above:
+    if path[:-1] == tuple(_line(key) for key in above):
         return (*above, path[-1].strip())
     return tuple(key.strip() for key in path)
 
