@@ -5,6 +5,8 @@ The clients hold the same function; all of them agree, id by id.
 
 from __future__ import annotations
 
+LEAST_RATE = 1e-6  # that a sender may state: one event stands for a million then
+
 
 def in_sample(unit_id: str, rate: float) -> bool:
     """Return whether `unit_id` belongs to a sample of `rate` (0 to 1).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from typing import Any, cast
@@ -12,14 +13,15 @@ import uvicorn
 from eventlogging import config as settings
 from eventlogging.cli.processes import calm_garbage_collection, set_up_logging, watch_lifeline
 from eventlogging.cli.run_web import uvicorn_settings
-from eventlogging.collector.app import Collector
-from eventlogging.errors import StoreUnavailable
-from eventlogging.forwarder.remote import RemoteRegistry
+from eventlogging.collector.app import App, Collector
+from eventlogging.errors import ConfigError, StoreUnavailable
+from eventlogging.forwarder.remote import RemoteRegistry, WrongSetting
 from eventlogging.forwarder.sender import Sender
 from eventlogging.forwarder.storage import Storage
 from eventlogging.platform import open_platform, own_name, with_registry
 
 _logger = logging.getLogger(__name__)
+_ELSEWHERE = b'{"error":[{"status":404,"text":"a forwarder takes events; ask a storage server"}]}\n'
 
 
 @click.command()
@@ -40,13 +42,15 @@ def forwarder() -> None:
     registry = RemoteRegistry(storage, known, platform.privacy_key.id)
     try:
         registry.refresh()
+    except WrongSetting as error:
+        raise ConfigError(str(error)) from error
     except StoreUnavailable as error:
         _logger.warning("%s", error)  # what was known is served until they answer
     name = own_name(config.var, "forwarder.id")
     sender = Sender(platform.log_folder, config.var / "forwarded.json", name, storage)
     stopped = threading.Event()
     thread = threading.Thread(target=sender.run, args=(stopped,), name="forward", daemon=True)
-    app = Collector(with_registry(platform, cast(Any, registry)), _nothing_else)
+    app = Collector(with_registry(platform, cast(Any, registry)), _beside(sender))
     server = uvicorn.Server(uvicorn_settings(config, app))
 
     def stop() -> None:
@@ -60,9 +64,29 @@ def forwarder() -> None:
     thread.join(20)
 
 
-async def _nothing_else(_scope: Any, _receive: Any, send: Any) -> None:
-    """Stands where a web process has its console and API."""
-    body = b'{"error":[{"status":404,"text":"a forwarder takes events; ask a storage server"}]}\n'
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 404, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _beside(sender: Sender) -> App:
+    """Return what stands where a web process has its console and API: how much waits, no more."""
+
+    async def app(scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        status, kind, body = 404, b"application/json", _ELSEWHERE
+        if scope["path"] == "/metrics":
+            text = await asyncio.to_thread(_metrics, sender)
+            status, kind, body = 200, b"text/plain; version=0.0.4; charset=utf-8", text.encode()
+        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def _metrics(sender: Sender) -> str:
+    """The figures of a forwarder as Prometheus reads them."""
+    figures = (
+        ("log_waiting_bytes", "Bytes of the log not forwarded yet", sender.waiting_bytes()),
+        ("storage_up", "Whether a storage server takes the log", int(not sender.trouble)),
+    )
+    return "".join(
+        f"# HELP eventlogging_{name} {text}\n# TYPE eventlogging_{name} gauge\n"
+        f"eventlogging_{name} {value}\n"
+        for name, text, value in figures
+    )

@@ -1,4 +1,4 @@
-"""The intake's ASGI application: from a route to its answer, and the wait for the disk."""
+"""The intake's ASGI application: from a route to its answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -16,23 +16,24 @@ from eventlogging.collector import answers, forwarding, routes, wsapi
 from eventlogging.collector.answers import Answer
 from eventlogging.collector.body import Receive, Unreadable, read_body
 from eventlogging.collector.deadlines import Deadlines
+from eventlogging.collector.disk import Disk
 from eventlogging.collector.edge import receive as edges
 from eventlogging.collector.hasty import HastyQueue
-from eventlogging.collector.probe import LINE, Probe
+from eventlogging.collector.probe import Probe
 from eventlogging.collector.request import (
     context_of,
     headers_of,
+    is_binary,
     is_hasty,
     is_json,
     names_test_key,
 )
 from eventlogging.collector.respond import Send, not_allowed, preflight, respond
-from eventlogging.errors import LogUnavailable, StoreError
+from eventlogging.errors import StoreError
 from eventlogging.intake import cloudevents, decode
 from eventlogging.intake.accept import UNKNOWN_CODES, Accepted, Intake
 from eventlogging.intake.context import Context
 from eventlogging.intake.useragent import coarse
-from eventlogging.log.writer import Done, LogWriter
 from eventlogging.platform import Platform
 from eventlogging.registry.model import Snapshot
 
@@ -41,8 +42,6 @@ _logger = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0
 _STALE_SECONDS = 10.0  # beyond this, "unknown" may only mean "not heard of yet"
 _MISS_SECONDS = 1.0
-_PROBE_SECONDS = 2.0  # a disk that takes longer is not ready
-_KEEP_SECONDS = 30.0  # the longest wait for the disk
 _DRAIN_SECONDS = 8.0  # how long a stop waits for what was answered hastily
 
 
@@ -73,7 +72,6 @@ class Collector:
         self._looking: asyncio.Future[None] | None = None
         self._stop = threading.Event()
         self._reading = Deadlines(platform.config.body_seconds)
-        self._keeping = Deadlines(_KEEP_SECONDS)
         self._sweeps: list[asyncio.Task[None]] = []
         self._probed: tuple[float, str | None] = (-1e9, None)
 
@@ -105,30 +103,17 @@ class Collector:
                 await self._hasty.drain(_DRAIN_SECONDS)
                 for sweep in self._sweeps:
                     sweep.cancel()
-                await asyncio.to_thread(self._writer.close)
+                await asyncio.to_thread(self._disk.close)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
     def _start(self) -> None:
-        self._loop = asyncio.get_running_loop()
         coarse("warm")  # reading its rules takes a while, which no sender should wait for
-        self._writer = LogWriter(
-            self._platform.log_folder,
-            segment_bytes=self._config.segment_bytes,
-            queue_bytes=self._config.log_queue_bytes,
-            deliver=self._deliver,
-        )
+        self._disk = Disk(self._platform.log_folder, self._config)
         threading.Thread(target=self._poll, name="registry-poll", daemon=True).start()
-        self._sweeps = [
-            self._loop.create_task(deadlines.sweep())
-            for deadlines in (self._reading, self._keeping)
-        ]
-        self._hasty = HastyQueue(self._config.log_queue_bytes, self._judge, self._kept)
-        self._sweeps.append(self._loop.create_task(self._hasty.run()))
-
-    def _deliver(self, done: Sequence[Done], error: LogUnavailable | None) -> None:
-        """One wake-up of the loop for a whole batch of waiting requests."""
-        self._loop.call_soon_threadsafe(_call_each, done, error)
+        self._hasty = HastyQueue(self._config.log_queue_bytes, self._judge, self._disk.kept)
+        forever = (self._reading.sweep(), self._disk.sweep(), self._hasty.run())
+        self._sweeps = [asyncio.create_task(one) for one in forever]
 
     def _poll(self) -> None:
         silent = False
@@ -149,7 +134,7 @@ class Collector:
         if isinstance(context, Answer):
             return context
         body = await self._read(headers, receive)
-        if "ce-specversion" in headers and isinstance(body, bytes):
+        if is_binary(headers) and isinstance(body, bytes):
             body = cloudevents.from_headers(headers, body)
         if isinstance(body, Unreadable):
             if not body.code:
@@ -166,7 +151,9 @@ class Collector:
             if isinstance(judged, Answer):
                 return judged
             accepted = judged
-        return await self._keep(accepted) or answers.of_events(accepted)
+        # Made before: what could not be answered would be booked each time it is sent again.
+        answer = answers.of_events(accepted)
+        return await self._disk.keep(accepted.lines, accepted.sent) or answer
 
     async def _beacon(
         self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
@@ -188,7 +175,8 @@ class Collector:
             if isinstance(judged, Answer):
                 return judged
             accepted = judged
-        return await self._keep(accepted) or answers.of_beacon(accepted)
+        answer = answers.of_beacon(accepted)
+        return await self._disk.keep(accepted.lines, accepted.sent) or answer
 
     async def _wsapi_context(self, _scope: Any, headers: dict[str, str], _receive: Any) -> Answer:
         is_secure = self._config.url.startswith("https:")
@@ -202,36 +190,38 @@ class Collector:
         if isinstance(body, Unreadable):
             if not body.code:
                 return _left(body)
-            accepted = self._intake.refuse_body(body.code, body.start, context)
-            unkept = await self._keep(accepted)
-            return wsapi.later(unkept) if unkept else wsapi.answer(accepted)
-        found = wsapi.documents(
-            body, headers, self._platform.session_key, most=self._config.max_batch
-        )
+            found: decode.Body | Answer = decode.Body(code=body.code)
+        else:
+            found = wsapi.documents(
+                body, headers, self._platform.session_key, most=self._config.max_batch
+            )
         if isinstance(found, Answer):
             return found
-        capsules = wsapi.as_capsules(found, self._config.kpi_schema, context)
-        judged = await self._judge(body, context, capsules)
+        schema, key = self._config.kpi_schema, self._platform.privacy_key
+        capsules = wsapi.as_capsules(found, schema, context, key)
+        text = b"" if found.code or isinstance(body, Unreadable) else body
+        judged = await self._judge(text, context, capsules)
         if isinstance(judged, Answer):
             return wsapi.later(judged)
-        unkept = await self._keep(judged)
-        return wsapi.later(unkept) if unkept else wsapi.answer(judged)
+        answer = wsapi.answer(judged)
+        unkept = await self._disk.keep(judged.lines, judged.sent)
+        return wsapi.later(unkept) if unkept else answer
 
     async def _forward(
         self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
     ) -> Answer | None:
-        body = await self._forwarded(headers, receive)
+        body = await self._handed_over(headers, receive)
         if not isinstance(body, bytes):
             return body
         taken = forwarding.take(scope["query_string"], body)
         if isinstance(taken, Answer):
             return taken
-        return await self._keep(Accepted((), {}, False), taken.lines) or taken.answer
+        return await self._disk.keep(taken.lines, {}) or taken.answer
 
     async def _edge(
         self, scope: dict[str, Any], headers: dict[str, str], receive: Receive
     ) -> Answer | None:
-        body = await self._forwarded(headers, receive)
+        body = await self._handed_over(headers, receive)
         if not isinstance(body, bytes):
             return body
         shipped = edges.shipped(scope["query_string"], body)
@@ -246,12 +236,14 @@ class Collector:
             if again:
                 judged = await self._edges.judge(shipped, self._registry.snapshot)
         lines = judged.as_batch(shipped.name, shipped.chunk.start)
-        unkept = await self._keep(Accepted((), {}, False), lines) if judged.lines else None
+        unkept = await self._disk.keep(lines, {}) if judged.lines else None
         return unkept or edges.answer(shipped, judged)
 
-    async def _forwarded(self, headers: dict[str, str], receive: Receive) -> bytes | Answer | None:
+    async def _handed_over(
+        self, headers: dict[str, str], receive: Receive
+    ) -> bytes | Answer | None:
         """Return what a host of our own hands over; else the answer to it."""
-        if no := forwarding.refused(self._context_now(headers)):
+        if no := self._not_of_ours(headers):
             return no
         body = await self._read(headers, receive, self._config.log_queue_bytes)
         if isinstance(body, Unreadable):
@@ -259,10 +251,17 @@ class Collector:
             return answers.plain_error(body.status, body.code, text) if body.code else _left(body)
         return body
 
+    def _not_of_ours(self, headers: dict[str, str]) -> Answer | None:
+        """Return why a request may not come as one of our own hosts; None where it may."""
+        no = forwarding.refused(self._context_now(headers))
+        if no and self._registry.snapshot.counter < 0:
+            return answers.unavailable("the registry has not been read yet, nor who may forward")
+        return no
+
     async def _forward_registry(
         self, scope: dict[str, Any], headers: dict[str, str], _receive: Any
     ) -> Answer:
-        if no := forwarding.refused(self._context_now(headers)):
+        if no := self._not_of_ours(headers):
             return no
         if self._registry.snapshot.counter < 0 or self._registry.age_seconds() > _STALE_SECONDS:
             return answers.unavailable("the registry cannot be read")
@@ -276,24 +275,13 @@ class Collector:
         """A probe judged, and its line through the log, at most once a second."""
         now = time.monotonic()
         if now - self._probed[0] > 1.0:
-            trouble = self._probe.trouble() or await self._log_trouble()
+            trouble = self._probe.trouble() or await self._disk.trouble()
             self._probed = (time.monotonic(), trouble)
         if self._probed[1]:
             return answers.unavailable(self._probed[1])
         if self._registry.snapshot.counter < 0:
             return answers.unavailable("the registry has not been read yet")
         return Answer(200, b'{"status":"ready"}\n')
-
-    async def _log_trouble(self) -> str | None:
-        """Why a line cannot be kept now, None where it can."""
-        try:
-            async with asyncio.timeout(_PROBE_SECONDS):
-                refused = await self._keep(Accepted((), {}, False), (LINE,))
-        except TimeoutError:
-            return "the disk does not answer"
-        if refused is None:
-            return None
-        return f"the log cannot keep events: {self._writer.trouble or 'it is full'}"
 
     async def _context(self, headers: dict[str, str]) -> Context | Answer:
         """What is known of a request; an answer where it comes with a test key that is none.
@@ -370,44 +358,9 @@ class Collector:
         with contextlib.suppress(StoreError):  # the poll says it; age decides what is answered
             self._registry.refresh()
 
-    async def _keep(self, accepted: Accepted, lines: Sequence[bytes] = ()) -> Answer | None:
-        """Wait until all lines of a request are durable; an answer where they cannot be kept."""
-        task = self._keeping.begin()
-        try:
-            error = await self._kept(lines or accepted.lines, accepted.sent)
-        except asyncio.CancelledError:
-            if not self._keeping.is_over(task):
-                raise
-            task.uncancel()
-            return answers.unanswered()
-        finally:
-            self._keeping.end(task)
-        return answers.unavailable(str(error)) if error else None
-
-    async def _kept(
-        self, lines: Sequence[bytes], sent: dict[tuple[str, str], int]
-    ) -> LogUnavailable | None:
-        """Wait until lines are durable, however long that takes, or cannot be kept."""
-        future: asyncio.Future[LogUnavailable | None] = self._loop.create_future()
-
-        def done(error: LogUnavailable | None) -> None:
-            if not future.done():
-                future.set_result(error)
-
-        try:
-            self._writer.append(lines, sent, done)
-        except LogUnavailable as refused:
-            return refused
-        return await future
-
 
 def _left(body: Unreadable) -> Answer | None:
     if body.status == 408:
         text = "the body did not arrive in time; send it again"
         return answers.plain_error(408, "too_slow", text, (b"connection", b"close"))
     return None  # the client has gone; there is nobody to answer
-
-
-def _call_each(done: Sequence[Done], error: LogUnavailable | None) -> None:
-    for call in done:
-        call(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
@@ -17,7 +18,10 @@ from eventlogging.registry.model import Snapshot
 
 SCOPES = frozenset({"forward", "admin"})
 _MOST_ORIGIN = 191
-_MOST_DIGITS = 20
+_MINUTE = len("2026-11-22 03:04")
+_MOST_NAME = 64
+_MOST_COUNT = 2**32  # of one batch
+_MOST_DIGITS = 18  # what is longer may be too large for a column
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,15 @@ def take(query: bytes, body: bytes) -> Taken | Answer:
     """
     values = parse_qs(query.decode("latin-1"))
     origin, start = values.get("origin", [""])[0], values.get("start", [""])[0]
-    if not 0 < len(origin) <= _MOST_ORIGIN or not origin.isprintable() or not start.isdecimal():
+    is_number = start.isdecimal() and len(start) <= _MOST_DIGITS
+    if not 0 < len(origin) <= _MOST_ORIGIN or not origin.isprintable() or not is_number:
         return _wrong("origin and start say which part of which segment this is")
-    batches, end = segment.split(body, int(start))
-    if not batches or end != int(start) + len(body):
+    try:
+        batches, end = segment.split(body, int(start))
+    except (TypeError, ValueError):  # a tally that is none
+        batches, end = [], 0
+    is_whole = bool(batches) and end == int(start) + len(body)
+    if not is_whole or not all(_is_count(*one) for batch in batches for one in batch.sent):
         return _wrong("the body is not made of whole batches of a log; send it again")
     lines: list[bytes] = []
     for batch in batches:
@@ -58,13 +67,20 @@ def take(query: bytes, body: bytes) -> Taken | Answer:
     return Taken(lines, Answer(200, orjson.dumps({"batches": len(batches), "end": end}) + b"\n"))
 
 
+def _is_count(minute: Any, name: Any, count: Any) -> bool:
+    """Whether the ledger can hold what a tally says: a minute, a schema's name, how many."""
+    is_named = isinstance(minute, str) and isinstance(name, str)
+    fits = is_named and len(minute) == _MINUTE and len(name) <= _MOST_NAME
+    return fits and type(count) is int and 0 <= count < _MOST_COUNT
+
+
 def registry(query: bytes, snapshot: Snapshot, key_id: str) -> Answer:
     """Return the snapshot, and the id of the privacy key, which must be the head's as well.
 
     The query may say by `opt_outs` which counter of theirs the head knows.
     """
     said = parse_qs(query.decode("latin-1")).get("opt_outs", [""])[0]
-    known = int(said) if said.isdecimal() and len(said) < _MOST_DIGITS else None
+    known = int(said) if said.isdecimal() and len(said) <= _MOST_DIGITS else None
     content = {"privacy_key_id": key_id, **wire.to_json(snapshot, known)}
     return Answer(200, orjson.dumps(content))
 

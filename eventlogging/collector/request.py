@@ -74,6 +74,16 @@ def media_type(headers: dict[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def is_binary(headers: dict[str, str]) -> bool:
+    """Whether a body is the payload of a CloudEvent whose attributes are headers.
+
+    A structured one may carry them as well: its type says so.
+    """
+    if "ce-specversion" not in headers:
+        return False
+    return media_type(headers) not in (cloudevents.STRUCTURED, cloudevents.BATCHED)
+
+
 def is_json(headers: dict[str, str]) -> bool:
     """Whether a body's type is one that we take: JSON, or what browsers send it as.
 
@@ -107,7 +117,11 @@ def _secret(authorization: str) -> str:
 
 def said_no(headers: Mapping[str, str]) -> tuple[bool, frozenset[str]]:
     """Return whether a request's headers say no to everything, and the schemas they say no to."""
-    everything = headers.get("dnt") == "1" or headers.get("sec-gpc") == "1"
+    everything = (
+        headers.get("dnt") == "1"
+        or headers.get("sec-gpc") == "1"
+        or ("ce-consent" in headers and headers["ce-consent"].strip().lower() == "false")
+    )
     cookies = headers.get("cookie", "")
     if OPT_OUT_COOKIE not in cookies:
         return everything, _NOTHING

@@ -9,13 +9,20 @@ import threading
 import time
 from pathlib import Path
 
-from eventlogging.errors import ConfigError, EventLoggingError, StoreUnavailable
+from eventlogging.errors import StoreUnavailable
 from eventlogging.forwarder.storage import NoStorage, Refused, Storage
 from eventlogging.registry import wire
 from eventlogging.registry.model import Snapshot
 from eventlogging.registry.snapshot import NEVER_READ
 
 _logger = logging.getLogger(__name__)
+
+
+class WrongSetting(StoreUnavailable):
+    """Raised when storage servers answer that a setting of this host is wrong.
+
+    Whoever starts a forwarder is told; for one that runs it is trouble that may pass.
+    """
 
 
 class RemoteRegistry:
@@ -42,8 +49,8 @@ class RemoteRegistry:
     def refresh(self) -> bool:
         """Ask a storage server; return whether the registry moved.
 
-        Raises StoreUnavailable, and the old snapshot stays; ConfigError where the first answer is
-        that the token is wrong, or that private fields are hashed under another key.
+        Raises StoreUnavailable, and the old snapshot stays; of its kind WrongSetting where the
+        token is wrong, or where private fields are hashed under another key.
         """
         with self._lock:
             self._tried = began = time.monotonic()
@@ -54,11 +61,11 @@ class RemoteRegistry:
             except NoStorage as error:
                 raise StoreUnavailable(f"the registry cannot be read: {error}") from error
             except Refused as error:
-                raise self._wrong(f"EVENTLOGGING_FORWARD_TOKEN: {error}") from error
+                raise WrongSetting(f"EVENTLOGGING_FORWARD_TOKEN: {error}") from error
             except (KeyError, TypeError, ValueError) as error:
                 raise StoreUnavailable("the registry's answer cannot be read") from error
             if theirs != self._key_id:
-                raise self._wrong(
+                raise WrongSetting(
                     "EVENTLOGGING_PRIVACY_KEY: the storage servers have another key; give the "
                     "forwarder the same, or one person becomes two"
                 )
@@ -73,10 +80,6 @@ class RemoteRegistry:
         """Refresh when the last try is longer ago. Raises as `refresh` does."""
         if time.monotonic() - self._tried > seconds:
             self.refresh()
-
-    def _wrong(self, text: str) -> EventLoggingError:
-        """An error for whoever starts it; later it is trouble that may pass."""
-        return ConfigError(text) if self._looked == float("-inf") else StoreUnavailable(text)
 
     def _remember(self, snapshot: Snapshot) -> None:
         draft = self._file.with_suffix(".new")

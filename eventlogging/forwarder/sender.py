@@ -6,6 +6,7 @@ some of them again; the storage servers' database knows them by their place in o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from eventlogging import clock
 from eventlogging.forwarder.storage import NoStorage, Refused, Storage
-from eventlogging.log import reader, segment
+from eventlogging.log import reader
 
 _BYTES = 1_000_000  # of one request, about
 _KEEP_DAYS = 2  # the storage servers have it; this is for looking into what went wrong
@@ -76,22 +77,21 @@ class Sender:
                     if piece.finished:
                         self._move(name, Position(position.at, True))
                     break
-                end = piece.batches[-1].end
-                with segment.data_path(self._folder, name).open("rb") as file:
-                    file.seek(position.at)
-                    data = file.read(end - position.at)
+                data = piece.data[: piece.end - position.at]
                 self._storage.forward(f"{self._name}/{name}", position.at, data)
-                self._move(name, Position(end))
+                self._move(name, Position(piece.end))
                 sent += len(piece.batches)
         self._retire()
         return sent
 
     def waiting_bytes(self) -> int:
         """Return how much of the log is not forwarded yet."""
-        return sum(
-            reader.waiting_bytes(self._folder, name, self._positions.get(name, Position()).at)
-            for name in reader.segments(self._folder)
-        )
+        waiting = 0
+        for name in reader.segments(self._folder):
+            with contextlib.suppress(FileNotFoundError):  # deleted just now, so nothing of it waits
+                at = self._positions.get(name, Position()).at
+                waiting += reader.waiting_bytes(self._folder, name, at)
+        return waiting
 
     def _retire(self) -> None:
         """Delete days that are forwarded to their end and over for a while."""

@@ -19,7 +19,7 @@ class NoStorage(EventLoggingError):
 
 
 class Refused(EventLoggingError):
-    """Raised when a storage server will never take it: a wrong token, another privacy key."""
+    """Raised when none takes it, and one never will: a wrong token, another privacy key."""
 
 
 class Storage:
@@ -77,7 +77,8 @@ class Storage:
         return answer
 
     def _ask(self, method: str, path: str, **more: Any) -> Mapping[str, Any]:
-        reasons = []
+        reasons: list[str] = []
+        is_refused = False
         headers = {"Authorization": f"Bearer {self._token}", **more.pop("headers", {})}
         for turn in range(len(self._urls)):
             place = (self._first + turn) % len(self._urls)
@@ -92,12 +93,13 @@ class Storage:
                     found: Mapping[str, Any] = answer.json()
                     return found
                 reason = f"{url} answered {answer.status_code}: {_text(answer)}"
-                if answer.status_code in (400, 401, 403):
-                    raise Refused(reason)
+                # Another one may know better: this one may have a registry of long ago.
+                is_refused |= answer.status_code in (400, 401, 403)
             except (requests.RequestException, ValueError) as error:
                 reason = f"{url} does not answer: {type(error).__name__}"
             reasons.append(reason)
-        raise NoStorage("; ".join(reasons))
+        text = "; ".join(reasons)
+        raise Refused(text) if is_refused else NoStorage(text)
 
     def _session(self) -> requests.Session:
         if not hasattr(self._mine, "session"):

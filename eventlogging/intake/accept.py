@@ -10,6 +10,7 @@ What comes with a test key is judged alike, but for sampling, and kept apart.
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,6 +32,7 @@ from eventlogging.sampling import in_sample
 
 UNKNOWN_CODES = frozenset({"unknown_schema", "unknown_version"})
 _RAW_BODY_LIMIT = 8192
+_NO = re.compile(rb'"consent"\s*:\s*"?false', re.IGNORECASE)  # in what nobody can read
 _FULL_OF_DEFAULTS = Problem(
     "", "default", "more than that", "an event that its schema's defaults do not make too large"
 )
@@ -79,10 +81,10 @@ class Intake:
 
     def accept_decoded(self, decoded: decode.Body, body: bytes, context: Context) -> Accepted:
         """Judge every event of a body that was read already."""
-        if decoded.code:
-            return self.refuse_body(decoded.code, body, context, is_batch=decoded.is_batch)
         if decoded.parcel is not None and decoded.parcel.get("consent") is False:
             context = replace(context, opted_out=True)
+        if decoded.code:
+            return self.refuse_body(decoded.code, body, context, is_batch=decoded.is_batch)
         sent = self._tally(decoded.events, context)
         verdicts = tuple(
             self._refuse_unread(event, code, context, index)
@@ -112,6 +114,8 @@ class Intake:
         self, code: str, body: bytes, context: Context, *, is_batch: bool = False
     ) -> Accepted:
         """Book a body that cannot be read as one invalid event; of who said no, as suppressed."""
+        if _NO.search(body):
+            context = replace(context, opted_out=True)
         if self._says_no(context, "") and not context.test_key:
             sent = {(clock.minute(context.received), UNKNOWN): 1}
             return Accepted((_suppressed(None, context),), sent, is_batch)

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from eventlogging.event import Problem
+from eventlogging.sampling import LEAST_RATE
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -56,6 +57,9 @@ def problems_of(body: Mapping[str, Any]) -> list[Problem]:
         if not isinstance(value, str) or not value or len(value) > _MOST_SOURCE:
             kind = "nothing" if value in (None, "") else "something else"
             found.append(Problem(f"/{name}", "required", kind, "a text, as CloudEvents demands it"))
+    if rate_of(body) < LEAST_RATE:
+        most = f"at most {round(1 / LEAST_RATE)}"
+        found.append(Problem("/sampledrate", "range", str(body["sampledrate"]), most))
     if "data_base64" in body:
         found.append(Problem("/data_base64", "encoding", "bytes", "the payload as JSON in `data`"))
     return found

@@ -71,9 +71,9 @@ def decode(body: bytes, *, max_batch: int) -> Body:
     if not isinstance(value, list):
         return Body((value,), strict=strict)
     if not value:
-        return Body(is_batch=True, code="empty_batch")
+        return Body(is_batch=True, code="empty_batch", parcel=said)
     if len(value) > max_batch:
-        return Body(is_batch=True, code="batch_too_large")
+        return Body(is_batch=True, code="batch_too_large", parcel=said)
     return Body(tuple(value), is_batch=True, strict=strict, parcel=said)
 
 

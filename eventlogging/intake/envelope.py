@@ -14,6 +14,7 @@ from typing import Any
 
 from eventlogging.event import Problem
 from eventlogging.intake import cloudevents
+from eventlogging.sampling import LEAST_RATE
 
 # As in a repository of schemas: the file's ending may be there, and an empty fragment.
 _SCHEMA_URI = re.compile(
@@ -113,7 +114,7 @@ def _cloudevent(body: dict[str, Any]) -> Envelope:
         name, version = match[1], "" if match[2] == "latest" else match[2]
     else:  # a schema that the type alone names is the newest; what else was said is unknown
         name = str(uri)[:_TEXT_LIMIT]
-        version = "?" if "dataschema" in body else ""
+        version = "?" if body.get("dataschema") is not None else ""
     data = body.get("data")
     if not isinstance(data, dict):
         found = _kind(data) if "data" in body else "nothing"
@@ -170,10 +171,11 @@ def _capsule(body: dict[str, Any]) -> Envelope:
 
 
 def _rate(rate: Any, problems: list[Problem]) -> float:
-    if type(rate) in (int, float) and 0 < rate <= 1:
+    if type(rate) in (int, float) and LEAST_RATE <= rate <= 1:
         return float(rate)
     found = repr(rate) if type(rate) in (int, float) else _kind(rate)
-    problems.append(Problem("/sample_rate", "range", found, "a number above 0, at most 1"))
+    wanted = f"a number of at least {LEAST_RATE:f}, at most 1"
+    problems.append(Problem("/sample_rate", "range", found, wanted))
     return 1.0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import add
 
 import sqlalchemy as sa
 
@@ -16,6 +17,7 @@ from eventlogging.store.database import Database
 
 _REPORT_KEY = ("day", "schema", "client")
 _REPORT_COUNTS = ("attempted", "sampled_out", "suppressed", "dropped", "sent")
+_LOOKUP = 400  # keys in one query
 _LEDGER_KEY = ("minute", "schema", "version", "outcome", "reason")
 
 
@@ -89,14 +91,35 @@ def write_days(database: Database, connection: sa.Connection, stored: Stored) ->
 
 
 def write_reports(database: Database, connection: sa.Connection, reports: Iterable[Report]) -> None:
-    """Add what clients counted; a report that came before is counted once."""
-    insert_new, add_counts = database.dialect.insert_new, database.dialect.add_counts
-    for report in reports:
-        row = (report.id, report.day)
-        if insert_new(connection, "client_report", ("id", "added"), [row], ("id",)):
-            rows = [(report.day, name, report.client, *n) for name, n in report.counts.items()]
-            if rows:
-                add_counts(connection, "client_count", _REPORT_KEY, _REPORT_COUNTS, rows)
+    """Add what clients counted; a report that came before is counted once.
+
+    Raises Overtaken when another loader has counted one in the meantime.
+    """
+    new = {report.id: report for report in reversed(list(reports))}  # of copies, the first
+    for id in _known_reports(connection, list(new)):
+        new.pop(id, None)
+    if not new:
+        return
+    dialect = database.dialect
+    ids = [(id, new[id].day) for id in sorted(new)]
+    if dialect.insert_new(connection, "client_report", ("id", "added"), ids, ("id",)) != len(ids):
+        raise Overtaken("reports of clients")
+    sums: dict[tuple[str, str, str], list[int]] = {}
+    for report in new.values():
+        for name, counts in report.counts.items():
+            so_far = sums.setdefault((report.day, name, report.client), [0] * len(counts))
+            sums[report.day, name, report.client] = list(map(add, so_far, counts))
+    # In the order of their keys, as every loader writes them, lest two wait for each other.
+    rows = [(*key, *sums[key]) for key in sorted(sums)]
+    if rows:
+        dialect.add_counts(connection, "client_count", _REPORT_KEY, _REPORT_COUNTS, rows)
+
+
+def _known_reports(connection: sa.Connection, ids: Sequence[str]) -> Iterator[str]:
+    c = fixed.client_report.c
+    for start in range(0, len(ids), _LOOKUP):
+        query = sa.select(c.id).where(c.id.in_(ids[start : start + _LOOKUP]))
+        yield from connection.execute(query).scalars()
 
 
 def pending(rows: TableRows, sign: int = 1) -> Counter[LedgerKey]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from eventlogging.log.forwarded import Marker, markers, without
 from eventlogging.store import fixed
 from eventlogging.store.database import Database
 
+_LOOKUP = 100  # origins in one query
+_logger = logging.getLogger(__name__)
 _NAMES = ("origin", "start", "segment", "offset", "added")
 Lines = Sequence[tuple[int, bytes]]
 
@@ -31,10 +34,16 @@ def sort_out(database: Database, segment: str, lines: Lines) -> Sorted:
     found = markers(lines)
     if not found:
         return Sorted(lines)
-    places = _known(database, {one.origin for one in found})
+    places = _known(database, found)
     new: dict[tuple[str, int], Marker] = {}
     copies = []
     for one in found:
+        if not _can_be_booked(one):
+            _logger.error(
+                "%s: a batch at %d has no place of its own, left out", segment, one.offset
+            )
+            copies.append(one)
+            continue
         place = places.get(one.key)
         if place is None and one.key not in new:
             new[one.key] = one
@@ -58,8 +67,28 @@ def book(
             raise Overtaken(segment)
 
 
-def _known(database: Database, origins: set[str]) -> dict[tuple[str, int], tuple[str, int]]:
+def _can_be_booked(marker: Marker) -> bool:
+    return type(marker.start) is int and 0 <= marker.start < 2**63
+
+
+def _known(database: Database, found: Sequence[Marker]) -> dict[tuple[str, int], tuple[str, int]]:
+    """Return where batches stand that are loaded, around those that were found.
+
+    An origin may have had very many of them: none but its stretch is read.
+    """
+    starts: dict[str, list[int]] = {}
+    for one in filter(_can_be_booked, found):
+        starts.setdefault(one.origin, []).append(one.start)
     c = fixed.forwarded.c
-    query = sa.select(c.origin, c.start, c.segment, c.offset).where(c.origin.in_(origins))
+    query = sa.select(c.origin, c.start, c.segment, c.offset)
+    places = {}
     with database.read() as connection:
-        return {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(query)}
+        stretches = [
+            sa.and_(c.origin == origin, c.start.between(min(its), max(its)))
+            for origin, its in starts.items()
+        ]
+        for first in range(0, len(stretches), _LOOKUP):
+            some = stretches[first : first + _LOOKUP]
+            for row in connection.execute(query.where(sa.or_(*some))):
+                places[row[0], row[1]] = row[2], row[3]
+    return places

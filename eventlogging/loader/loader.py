@@ -108,7 +108,9 @@ class Loader:
                 loaded += self._load_segment(segment, position)
             except Overtaken:
                 self._positions = books.checkpoints(self._database)
-            except OSError as error:  # of this segment alone; the others go on
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # of this segment alone; the others go on
                 self._note_unreadable(segment, error)
         return loaded
 
@@ -128,10 +130,13 @@ class Loader:
         except sa.exc.DBAPIError as error:  # of this table alone; events go on
             _logger.error("old events of test keys cannot be deleted: %s", error)
 
-    def _note_unreadable(self, segment: str, error: OSError) -> None:
+    def _note_unreadable(self, segment: str, error: Exception) -> None:
         if segment not in self._unreadable:
             self._unreadable.add(segment)
-            _logger.error("%s cannot be read, its events wait: %s", segment, error)
+            fault = None if isinstance(error, OSError) else error
+            _logger.error(
+                "%s cannot be loaded, its events wait: %s", segment, error, exc_info=fault
+            )
 
     def drain(self) -> int:
         """Load until nothing is left that can be loaded now; return how many lines."""

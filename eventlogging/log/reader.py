@@ -14,11 +14,15 @@ from eventlogging.log.segment import Batch
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Complete batches of one segment; `finished` says that nothing will ever follow."""
+    """Complete batches of one segment; `finished` says that nothing will ever follow.
+
+    `data` holds them as they stand there, perhaps with the beginning of the next one.
+    """
 
     batches: tuple[Batch, ...]
     end: int
     finished: bool
+    data: bytes = b""
 
 
 def segments(folder: Path) -> list[str]:
@@ -45,7 +49,7 @@ def read_after(folder: Path, name: str, position: int, max_bytes: int = 4_194_30
             batches, end = segment.split(data, position)
             reached = position + len(data) >= limit
             if batches or reached:
-                return Piece(tuple(batches), end, finished and reached)
+                return Piece(tuple(batches), end, finished and reached, data)
             size *= 4
 
 

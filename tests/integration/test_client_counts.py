@@ -15,6 +15,8 @@ from eventlogging import clock
 from eventlogging.intake.accept import Accepted
 from eventlogging.intake.context import Context
 from eventlogging.ledger.clients import Balance, balances, total
+from eventlogging.loader import books
+from eventlogging.loader.prepare import Report
 from tests.loading import Bench
 from tests.schemas import registered
 
@@ -68,6 +70,53 @@ def test_a_report_that_comes_twice_counts_once(bench: Bench) -> None:
         send(bench, {"events": [{**GOOD, "id": "one"}], "counters": said})
     assert reported(bench) == [Balance("Click", "", 2, 0, 0, 0, 2)]
     assert bench.ledger() == {"sent": 3, "valid": 1, "duplicate": 2}
+
+
+def test_reports_of_one_piece_are_added_up_and_written_in_order(bench: Bench) -> None:
+    """Two loaders that write the same counts in two orders would wait for each other."""
+    known = counters(Click={"attempted": 1})
+    send(bench, {"events": [], "counters": known})
+    new = [counters(Other={"attempted": 1}, Click={"attempted": 2}) for _ in range(3)]
+    bench.intake.use(bench.registry.snapshot)
+    for said in (*new, known, new[0]):
+        body = json.dumps({"events": [], "counters": said}).encode()
+        accepted = bench.intake.accept_body(body, Context(received=clock.now_ms()))
+        done = threading.Event()
+        bench.writer.append(accepted.lines, accepted.sent, lambda _, done=done: done.set())
+        assert done.wait(10)
+    written = watched(bench)
+    bench.loader.drain()
+    assert [one.attempted for one in reported(bench)] == [7, 3]
+    (rows,) = written
+    assert rows == sorted(rows), "sums, each key once"
+    assert len(rows) == len({row[:3] for row in rows}) == 2
+
+
+def test_a_report_that_another_loader_counts_meanwhile_counts_once(bench: Bench) -> None:
+    said = counters(Click={"attempted": 1})
+    send(bench, {"events": [], "counters": said})
+    row = Report(said["id"], "other", "2026-11-22", {"Click": [1, 0, 0, 0, 0]})
+    blind = pytest.MonkeyPatch()
+    blind.setattr(books, "_known_reports", lambda *_: iter(()))
+    with pytest.raises(books.Overtaken), bench.database.write() as connection:
+        books.write_reports(bench.database, connection, [row])
+    blind.undo()
+    assert total(reported(bench)).attempted == 1
+
+
+def watched(bench: Bench) -> list[list[Any]]:
+    """What is added to the counts of clients from now on, one list for each statement."""
+    written: list[list[Any]] = []
+    dialect = bench.database.dialect
+    add_counts = dialect.add_counts
+
+    def watch(connection: Any, table: str, key: Any, counts: Any, rows: Any) -> None:
+        if table == "client_count":
+            written.append(list(rows))
+        add_counts(connection, table, key, counts, rows)
+
+    dialect.add_counts = watch  # type: ignore[method-assign]
+    return written
 
 
 def test_days_and_schemas_can_be_asked_for(bench: Bench) -> None:

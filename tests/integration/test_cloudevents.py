@@ -146,6 +146,38 @@ def test_who_says_no_is_suppressed(server: IntakeServer, form: Any) -> None:
     assert server.counted("suppressed") == before + 1
 
 
+@pytest.mark.parametrize("kind", ["cloudevents", "cloudevents-batch"])
+def test_the_type_says_that_it_is_structured_whatever_headers_come_along(
+    server: IntakeServer, kind: str
+) -> None:
+    sent = event()
+    message = to_structured(sent, JSONFormat())
+    body = message.body if kind == "cloudevents" else b"[" + message.body + b"]"
+    headers = {**to_binary(sent, JSONFormat()).headers, "content-type": f"application/{kind}+json"}
+    answer = server.request("POST", "/v1/events", body, headers)
+    assert answer.status == 201, answer.body
+    assert stored(server, sent.get_id())
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"who": "anna-7351"', "application/json"),
+        (b'{"who": "anna-7351", "n": 1e999}', "application/json"),
+        (b'{"who": "anna-7351"}', "application/xml"),
+        (b'{"who": "anna-7351"}' + b" " * 4_194_304, "application/json"),
+    ],
+)
+def test_a_no_in_a_header_holds_whatever_the_body_is(
+    server: IntakeServer, body: bytes, kind: str
+) -> None:
+    before = server.counted("suppressed"), server.counted("sent")
+    headers = {**to_binary(event(consent=False), JSONFormat()).headers, "content-type": kind}
+    assert server.request("POST", "/v1/events", body, headers).status == 201
+    assert (server.counted("suppressed"), server.counted("sent")) == (before[0] + 1, before[1] + 1)
+    assert b"anna-7351" not in b"".join(path.read_bytes() for path in server.log.rglob("*.jsonl"))
+
+
 def test_the_senders_own_sampling_is_kept_with_the_event(server: IntakeServer) -> None:
     sent = event(sampledrate=20)
     assert post(server, to_binary(sent, JSONFormat())).status == 201

@@ -373,7 +373,7 @@ def test_a_full_queue_of_hasty_events_says_when_to_come_again(tmp_path: Path) ->
     thread.start()
     wait_until(lambda: running.started, 10)
     disk = threading.Event()
-    collector._writer._sync = lambda _: disk.wait(10) and None
+    collector._disk._writer._sync = lambda _: disk.wait(10) and None
     full = IntakeServer.__new__(IntakeServer)  # only its requests are wanted
     full.port = port
     taken = 0

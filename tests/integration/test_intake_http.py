@@ -560,7 +560,7 @@ def test_a_full_queue_is_answered_503_at_once_and_those_in_it_are_kept(tmp_path:
     def wait_for_disk(_: int) -> None:
         disk.wait(10)
 
-    collector._writer._sync = wait_for_disk
+    collector._disk._writer._sync = wait_for_disk
     held = IntakeServer.__new__(IntakeServer)  # only its requests are wanted
     held.port = port
     try:
@@ -579,7 +579,7 @@ def test_a_full_queue_is_answered_503_at_once_and_those_in_it_are_kept(tmp_path:
             sender.join(10)
         running.should_exit = True
         thread.join(10)
-    assert collector._writer.trouble is None
+    assert collector._disk._writer.trouble is None
 
 
 def _chunk(data: bytes) -> bytes:

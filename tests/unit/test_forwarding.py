@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
 
+from eventlogging.cli.run_forwarder import _beside
 from eventlogging.collector import forwarding
 from eventlogging.collector.answers import Answer
+from eventlogging.errors import StoreUnavailable
+from eventlogging.forwarder.remote import RemoteRegistry, WrongSetting
 from eventlogging.forwarder.sender import Sender
-from eventlogging.forwarder.storage import NoStorage, Storage
+from eventlogging.forwarder.storage import NoStorage, Refused, Storage
 from eventlogging.intake.context import Context
 from eventlogging.log import segment
 from eventlogging.log.forwarded import markers, without
@@ -22,6 +31,12 @@ from tests.schemas import registered, snapshot
 def batch(*lines: bytes) -> bytes:
     body = b"".join(lines)
     return body + segment.commit_line(body, len(lines), {("2026-11-22 03:04", "Click"): len(lines)})
+
+
+def commit(body: bytes, sent: Any) -> bytes:
+    """A line that ends a batch, whatever its tally is."""
+    content = {"lines": body.count(b"\n"), "crc": zlib.crc32(body), "sent": sent}
+    return json.dumps({"commit": content}, separators=(",", ":")).encode() + b"\n"
 
 
 def test_the_registry_comes_back_as_it_was() -> None:
@@ -53,6 +68,12 @@ def test_batches_become_lines_behind_a_marker_each() -> None:
         (b"", batch(b"{}\n")),
         (b"origin=h&start=x", batch(b"{}\n")),
         (b"origin=h&start=-1", batch(b"{}\n")),
+        (b"origin=h&start=9223372036854775808", batch(b"{}\n")),
+        (b"origin=h&start=" + b"9" * 5000, batch(b"{}\n")),
+        (b"origin=h&start=0", b"{}\n" + commit(b"{}\n", 7)),
+        (b"origin=h&start=0", b"{}\n" + commit(b"{}\n", [["2026-11-22 03:04", "Click"]])),
+        (b"origin=h&start=0", b"{}\n" + commit(b"{}\n", [["2026-11-22 03:04", "Click", "9"]])),
+        (b"origin=h&start=0", b"{}\n" + commit(b"{}\n", [["2026-11-22 03:04", "x" * 65, 9]])),
         (b"origin=" + b"h" * 200 + b"&start=0", batch(b"{}\n")),
         (b"origin=h&start=0", b""),
         (b"origin=h&start=0", b"{}\n"),
@@ -87,7 +108,7 @@ class Deaf(Storage):
     def forward(self, origin: str, start: int, batches: bytes) -> int:
         if self.is_deaf:
             raise NoStorage("nobody answers")
-        self.got.append((origin, start, start + len(batches)))
+        self.got.append((origin, start, segment.split(batches, start)[1]))
         return start + len(batches)
 
 
@@ -105,9 +126,105 @@ def test_a_position_moves_only_with_an_acknowledgement(tmp_path: Path) -> None:
     storage.is_deaf = False
     assert sender.step() == 1
     assert sender.waiting_bytes() == 0
+    assert storage.got[0][1:] == (0, waiting), "whole batches, as they stand in the log"
     again = Sender(tmp_path / "log", file, "head", storage)
     assert again.step() == 0, "and is remembered"
     file.write_text("{torn")
     assert Sender(tmp_path / "log", file, "head", storage).step() == 1, "else sent again"
     assert storage.got[0] == storage.got[1]
     assert storage.got[0][0].startswith("head/")
+
+
+class Saying(Storage):
+    """Storage servers that each say one thing: an error, or what the registry is."""
+
+    def __init__(self, *said: Exception | Mapping[str, Any]) -> None:
+        super().__init__(["http://nowhere"], "")
+        self.said = list(said)
+
+    def registry(self, opt_outs: int) -> Mapping[str, Any]:
+        now = self.said.pop(0)
+        if isinstance(now, Exception):
+            raise now
+        return now
+
+
+def test_a_head_that_runs_outlives_a_wrong_first_answer(tmp_path: Path) -> None:
+    """Nobody waits for it any more, and the thread that asks must not die of it."""
+    right = wire.to_json(snapshot(registered()))
+    storage = Saying(
+        NoStorage("none answers"), Refused("401"), {"privacy_key_id": "other", **right},
+        {"privacy_key_id": "mine", **right},
+    )  # fmt: skip
+    registry = RemoteRegistry(storage, tmp_path / "registry.json", "mine")
+    with pytest.raises(StoreUnavailable):
+        registry.refresh()
+    for setting in ("EVENTLOGGING_FORWARD_TOKEN", "EVENTLOGGING_PRIVACY_KEY"):
+        with pytest.raises(WrongSetting, match=setting):
+            registry.refresh()
+    assert registry.refresh()
+    assert issubclass(WrongSetting, StoreUnavailable)
+
+
+class Answers:
+    """Stands for the connections to storage servers, by what their addresses say."""
+
+    def __init__(self, **status: int) -> None:
+        self.status = status
+        self.asked: list[str] = []
+
+    def request(self, _method: str, url: str, **_more: Any) -> requests.Response:
+        name = url.split("/")[2]
+        self.asked.append(name)
+        answer = requests.Response()
+        answer.status_code = self.status[name]
+        answer._content = b"{}"
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "ends"),
+    [(401, 200, None), (403, 503, Refused), (503, 401, Refused), (503, 502, NoStorage)],
+)
+def test_every_storage_server_is_asked_before_one_is_believed_that_refuses(
+    one: int, two: int, ends: type[Exception] | None
+) -> None:
+    storage, answers = Storage(["http://one", "http://two"], ""), Answers(one=one, two=two)
+    storage._mine.session = cast(Any, answers)
+    if ends is None:
+        assert storage.registry(0) == {}
+    else:
+        with pytest.raises(ends, match=f"one answered {one}.*; .*two answered {two}"):
+            storage.registry(0)
+    assert answers.asked == ["one", "two"]
+
+
+def test_a_head_shows_how_much_of_its_log_waits(tmp_path: Path) -> None:
+    bench = Bench(f"sqlite:///{tmp_path / 'x.db'}", tmp_path / "log", registered())
+    bench.send({"schema": "Click", "event": {"target": "a"}})
+    bench.close()
+    storage = Deaf()
+    sender = Sender(tmp_path / "log", tmp_path / "forwarded.json", "head", storage)
+    sender.trouble = "nobody answers"
+    waiting = sender.waiting_bytes()
+    assert figures(sender) == {"log_waiting_bytes": waiting, "storage_up": 0}
+    storage.is_deaf, sender.trouble = False, ""
+    sender.step()
+    assert figures(sender) == {"log_waiting_bytes": 0, "storage_up": 1}
+
+
+def figures(sender: Sender) -> dict[str, float]:
+    """What Prometheus reads from the page of a head."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(_beside(sender)({"path": "/metrics"}, cast(Any, None), send))
+    assert sent[0]["status"] == 200
+    families = text_string_to_metric_families(sent[1]["body"].decode())
+    return {
+        one.name.removeprefix("eventlogging_"): one.samples[0].value
+        for one in families
+        if one.type == "gauge"
+    }

@@ -311,6 +311,66 @@ def test_beyond_the_cap_invalid_events_are_counted_and_not_stored() -> None:
     assert kept(later).get("kept", True) is True, "the next minute has room again"
 
 
+def test_the_cap_holds_where_minutes_come_mixed() -> None:
+    """As those of edge logs do, and of routes that cut the time of receipt."""
+    judge = intake(invalid_stored_per_minute=3)
+    bad = {"schema": "Click", "event": {}}
+    lines = [
+        kept(one(judge, bad, received=NOW - minutes * 60_000))
+        for _ in range(5)
+        for minutes in (0, 7, 90, 91)
+    ]
+    assert [line.get("kept", True) for line in lines] == [True] * 12 + [False] * 8
+    for minute in range(200):
+        one(judge, bad, received=NOW + minute * 60_000)
+    assert len(judge._refusals._stored) <= 60, "and what is remembered for it is bounded"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"consent": False, "events": [GOOD] * 11},
+        {"events": [{**GOOD, "consent": False}] * 11},
+        [{"$schema": "/Click/1.0.0", "meta": {"consent": False}, "target": "a"}] * 11,
+        b'{"consent": false, "events": [',
+        b'{"specversion": "1.0", "consent" : "False", "data": {',
+        b'{"consent":false,"schema":"Click","event":{"target":"a"}} and more',
+        {"consent": False, "events": []},
+    ],
+)
+def test_who_says_no_in_a_body_that_cannot_be_taken_leaves_nothing(body: Any) -> None:
+    verdict = one(intake(max_batch=10), body)
+    assert (verdict.outcome, kept(verdict)["kept"]) == (Outcome.SUPPRESSED, False)
+
+
+def test_a_no_at_the_start_of_a_body_that_is_too_large_is_seen() -> None:
+    start = b'{"consent":false,"events":[{"schema":"Click","event":{"target":"' + b"a" * 8000
+    accepted = intake().refuse_body("body_too_large", start, context())
+    assert accepted.verdicts[0].outcome is Outcome.SUPPRESSED
+    assert accepted.sent == {(clock.minute(NOW), UNKNOWN): 1}
+
+
+def test_a_cloudevent_whose_dataschema_is_null_is_named_by_its_type() -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/a", "type": "Click", "dataschema": None}
+    assert one(intake(), {**event, "data": {"target": "a"}}).outcome is Outcome.VALID
+
+
+@pytest.mark.parametrize("rate", [1e-7, 3e-308, 0, -1, 1.1])
+def test_a_rate_that_makes_one_event_stand_for_all_is_refused(rate: float) -> None:
+    verdict = one(intake(), {**GOOD, "sample_rate": rate})
+    assert verdict.code == "bad_capsule"
+    assert verdict.problems[0].expected == "a number of at least 0.000001, at most 1"
+    assert one(intake(), {**GOOD, "sample_rate": 1e-6}).outcome is Outcome.VALID
+
+
+def test_so_is_that_of_a_cloudevent() -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/a", "type": "Click"}
+    event |= {"data": {"target": "a"}, "sampledrate": 1_000_000}  # type: ignore[dict-item]
+    assert one(intake(), event).outcome is Outcome.VALID
+    verdict = one(intake(), {**event, "sampledrate": 1_000_001})
+    assert [problem.pointer for problem in verdict.problems] == ["/sampledrate"]
+
+
 def test_a_too_large_event_does_not_cost_its_batch() -> None:
     judge = intake(max_event_bytes=200)
     large = {"schema": "Click", "event": {"target": "a", "mail": "x" * 300}}
