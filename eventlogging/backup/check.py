@@ -10,6 +10,8 @@ from eventlogging.backup.model import Backup
 def check(backup: Backup, copies: Copies | None, *, deep: bool = True) -> list[str]:
     """Return what is wrong with a backup, in sentences; none: it can be put back.
 
+    Raises BackupError where the copy cannot be looked at for a reason that is not its own.
+
     `copies` are those of the database that it is of; None: of another kind, and only the files
     are looked at. `deep`: open the copy and read all of it.
     """

@@ -25,7 +25,10 @@ class Copies(Protocol):
         """Write a copy of one moment into a folder; return what it holds."""
 
     def problems(self, file: Path) -> list[str]:
-        """Return what is wrong with a copy, in sentences; it is read to its end."""
+        """Return what is wrong with a copy, in sentences; it is read to its end.
+
+        Raises BackupError where something else keeps it from being read.
+        """
 
     def others(self) -> list[str]:
         """Return who else works with the database now, in words, as far as can be seen."""

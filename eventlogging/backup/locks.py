@@ -49,18 +49,21 @@ def alone(var: Path) -> Iterator[None]:
     with _flock(var / RUNNING, fcntl.LOCK_EX) as held:
         if not held:
             raise BackupError(
-                "EventLogging runs on this data folder; stop web, loader and jobs "
-                "(eventlogging serve) first"
+                "EventLogging runs on this data folder, or a command works on it; stop web, loader "
+                "and jobs (eventlogging serve) first"
             )
         yield
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder of backups. Raises Busy while another process does."""
+    """Hold a folder of backups, or one to look at them in. Raises Busy while somebody does."""
     with _flock(folder / ".lock", fcntl.LOCK_EX) as held:
         if not held:
-            raise Busy(f"another backup, drill or deletion is at work in {folder}")
+            raise Busy(
+                f"another backup, check, drill or deletion is at work in {folder}; try again when "
+                "it is done"
+            )
         yield
 
 

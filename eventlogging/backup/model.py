@@ -89,6 +89,12 @@ class Backup:
         newest = self.manifest.get("receipt")
         return int(newest["number"]) if newest else 0
 
+    @property
+    def receipt(self) -> str:
+        """The digest of that receipt; empty: there was none."""
+        newest = self.manifest.get("receipt")
+        return str(newest["digest"]) if newest else ""
+
     def as_dict(self) -> dict[str, Any]:
         """Return what people and programs want to know of it."""
         return {
@@ -122,9 +128,12 @@ def find_all(folder: Path) -> list[Backup]:
 
 
 def find(folder: Path, name: str) -> Backup:
-    """Return the backup of a name, the `newest`, or that at a path. Raises BackupError."""
+    """Return the backup of a name, the `newest`, or that at a path. Raises BackupError.
+
+    Its folder is an absolute path: the marker of a restore names it, and is compared with it.
+    """
     if name == "newest":
-        sound = [one for one in find_all(folder) if not one.problem]
+        sound = [one for one in find_all(folder.resolve()) if not one.problem]
         if not sound:
             raise BackupError(f"there is no backup in {folder}; eventlogging backup makes one")
         return sound[-1]
@@ -132,6 +141,12 @@ def find(folder: Path, name: str) -> Backup:
     if not path.is_dir():
         raise BackupError(f"there is no backup {name}; eventlogging backup list shows them")
     return read(path.resolve())
+
+
+def named(backup: Backup, own: Path) -> str:
+    """Return how a command names a backup: shortly where it lies in the folder `own`."""
+    is_own = own.resolve() == backup.folder.parent.resolve()
+    return backup.name if is_own else str(backup.folder.resolve())
 
 
 def read(folder: Path) -> Backup:

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from eventlogging.backup.model import BackupError, Figures, Progress
 from eventlogging.backup.mysql_login import login_file
+from eventlogging.backup.mysql_own import fixed_last, own_in_ruins, own_names
 from eventlogging.loader.ensure import make_views
 from eventlogging.registry.snapshot import RegistryCache
 from eventlogging.store.database import Database
@@ -77,9 +78,12 @@ class MySQLCopies:
 
     def _dump(self, program: str, target: Path, progress: Progress) -> Figures:
         with self._database.read() as connection:
-            views = sa.inspect(connection).get_view_names()
-        # Views are made anew: in a dump they name an account that need not be there.
-        left_out = [f"--ignore-table={self._name}.{name}" for name in (_KEYS, *views)]
+            own = own_names(connection)
+            # Views are made anew: in a dump they name an account that need not be there.
+            names = {_KEYS, *sa.inspect(connection).get_view_names()}
+            # What is not named here is dumped: a table that is made this moment may be ours.
+            names |= {name for name in tables_of(connection) if not own.has_table(name)}
+        left_out = [f"--ignore-table={self._name}.{name}" for name in sorted(names)]
         books, size = _Books(), self._bytes()
         with login_file(self._url) as login, _messages() as messages:
             words = [program, f"--defaults-file=/dev/fd/{login}", *_OPTIONS, *left_out, self._name]
@@ -214,21 +218,18 @@ class MySQLCopies:
 
     def _drop(self, figures: Figures) -> None:
         with self._database.ddl() as connection:
-            inspector = sa.inspect(connection)
-            for view in inspector.get_view_names():
-                connection.exec_driver_sql(f"DROP VIEW IF EXISTS {quoted(view)}")
-            for table in tables_of(connection):
-                if table != _KEYS and self._is_ours(connection, table, figures):
+            tables = tables_of(connection)
+            try:
+                own = own_names(connection)
+            except sa.exc.SQLAlchemyError:
+                stated = figures.rows.keys()
+                own = own_in_ruins(connection, self._database.dialect, tables, stated)
+            for view in sa.inspect(connection).get_view_names():
+                if own.has_view(view):
+                    connection.exec_driver_sql(f"DROP VIEW IF EXISTS {quoted(view)}")
+            for table in fixed_last(tables):
+                if table != _KEYS and own.has_table(table):
                     connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quoted(table)}")
-
-    def _is_ours(self, connection: sa.Connection, table: str, figures: Figures) -> bool:
-        """Whether a table is one of EventLogging's; by its form, for the books may be dropped."""
-        if table in metadata.tables or table in figures.rows or table == "alembic_version":
-            return True
-        columns = self._database.dialect.existing_columns(connection, table).keys()
-        events = {"dt", "id", "version", "sample_rate", "event_more"}
-        refused = {"received", "segment", "offset", "index", "code", "sealed", "raw"}
-        return columns >= events or columns >= refused
 
     def _bytes(self) -> int:
         query = sa.text(

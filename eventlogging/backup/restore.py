@@ -19,20 +19,23 @@ from eventlogging.backup import locks, model
 from eventlogging.backup.check import check
 from eventlogging.backup.copies import Copies, copies_of, kept_rows
 from eventlogging.backup.model import Backup, BackupError, Figures, Progress, silent
+from eventlogging.backup.since import receipts_since
 from eventlogging.errors import EventLoggingError
 from eventlogging.ledger.sentence import grouped
 from eventlogging.log import reader
 from eventlogging.platform import Platform
 from eventlogging.receipts import chain
 from eventlogging.receipts.chain import Receipt
+from eventlogging.registry import counter
 from eventlogging.store.database import Database
 from eventlogging.store.fixed import (
+    audit,
     checkpoint,
     epoch_key,
     extension,
     ledger,
     legal_hold,
-    metadata,
+    opt_out,
     person_session,
     sign_in_link,
     table_day,
@@ -51,7 +54,8 @@ class Look:
 
     `now` is None where the present database cannot be read, for which `unreadable` is the reason.
     `log_bytes` of `log_segments` would be loaded from the log afterwards; `gap` names the days of
-    which the log may be gone already. `checksum` names all of this.
+    which the log may be gone already. `receipts` are those since the backup, `receipts_by_time`
+    where the chain here is another than the backup's. `checksum` names all of this.
     """
 
     backup: Backup
@@ -61,6 +65,7 @@ class Look:
     log_segments: int
     gap: str
     receipts: int
+    receipts_by_time: bool
     checksum: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,6 +77,7 @@ class Look:
             "then": {"rows": self.backup.figures.total, "newest": self.backup.figures.newest},
             "log": {"bytes": self.log_bytes, "segments": self.log_segments, "gap": self.gap},
             "receipts_since": self.receipts,
+            "receipts_by_time": self.receipts_by_time,
             "checksum": self.checksum,
         }
 
@@ -82,7 +88,7 @@ class Restored:
 
     erased: int  # rows that were erased once more
     purged: str  # what the purge said
-    decisions_kept: bool  # holds and extensions of the replaced database are in force
+    decisions_kept: bool  # holds, extensions and opt-outs of the replaced database are in force
 
 
 def look(platform: Platform, backup: Backup) -> Look:
@@ -94,14 +100,14 @@ def look(platform: Platform, backup: Backup) -> Look:
     now, unreadable = _present(platform.database)
     positions = backup.figures.positions
     waiting = _waiting(platform, positions)
-    receipts = _receipts_since(platform, backup)
+    since = receipts_since(platform.config.var, backup)
     marker = locks.read_marker(platform.config.var)
     if marker is not None and marker.get("backup") == str(backup.folder):
         checksum = str(marker.get("checksum"))  # of what stood here when it began
     else:
         named = [backup.name, model.digest(backup.folder / model.MANIFEST), unreadable]
         present = [now.total, now.newest] if now else []
-        text = json.dumps([*named, *present, len(receipts)])
+        text = json.dumps([*named, *present, len(since.receipts)])
         checksum = hashlib.sha256(text.encode()).hexdigest()[:12]
     return Look(
         backup,
@@ -110,7 +116,8 @@ def look(platform: Platform, backup: Backup) -> Look:
         sum(waiting.values()),
         sum(1 for number in waiting.values() if number),
         _gap(platform, backup),
-        len(receipts),
+        len(since.receipts),
+        since.by_time,
         checksum,
     )
 
@@ -136,7 +143,7 @@ def restore(
         if checksum != found.checksum:
             raise BackupError(
                 f"the checksum {checksum} is not that of what would be done now; look again: "
-                f"eventlogging restore {backup.name} --dry-run"
+                f"eventlogging restore {model.named(backup, model.folder_of(var))} --dry-run"
             )
         copies = copies_of(platform.database)
         _demand_nobody(copies)
@@ -147,7 +154,7 @@ def restore(
         copies.put_back(file, backup.figures, progress)
         migrate(platform.database)
         _settle(platform.database, backup, marker.get("decisions"))
-        receipts = _receipts_since(platform, backup)
+        receipts = receipts_since(var, backup).receipts
         progress("forgetting", 0, 1)
         erased = replay(platform, receipts)
         purged = purge(platform)
@@ -162,7 +169,8 @@ def restore(
         chain.append(chain.folder_of(var), "restore", body)
         copies.finish()
         locks.remove_marker(var)
-    return Restored(erased, purged, marker.get("decisions") is not None)
+    kept = marker.get("decisions") or {}
+    return Restored(erased, purged, all(table.name in kept for table in _DECISIONS))
 
 
 def _begin(platform: Platform, backup: Backup, checksum: str) -> dict[str, Any]:
@@ -175,7 +183,7 @@ def _begin(platform: Platform, backup: Backup, checksum: str) -> dict[str, Any]:
         marker |= {"backup": str(backup.folder), "checksum": checksum}
     else:
         try:
-            decisions: Any = kept_rows(platform.database, _DECISIONS)
+            decisions: Any = _decided(platform.database, backup)
         except (EventLoggingError, sa.exc.SQLAlchemyError):
             decisions = None
         marker = {
@@ -186,6 +194,18 @@ def _begin(platform: Platform, backup: Backup, checksum: str) -> dict[str, Any]:
         }
     locks.write_marker(platform.config.var, marker)
     return marker
+
+
+def _decided(database: Database, backup: Backup) -> Mapping[str, list[dict[str, Any]]]:
+    """Return what people decided, of a database that is the backup's own.
+
+    One that was begun anew after a loss knows of no hold and no extension, and of what was said no
+    to only the newest; what it lacks nobody has lifted.
+    """
+    with database.read() as connection:
+        begun_at = connection.execute(sa.select(sa.func.min(audit.c.at))).scalar()
+    is_anew = begun_at is None or str(begun_at) > backup.made_at
+    return kept_rows(database, (opt_out,) if is_anew else (*_DECISIONS, opt_out))
 
 
 def _bring_receipts(platform: Platform, backup: Backup) -> None:
@@ -205,14 +225,17 @@ def _settle(
     database: Database, backup: Backup, decisions: Mapping[str, list[dict[str, Any]]] | None
 ) -> None:
     """Bring back what was decided since the backup, and let nobody in who was sent out since."""
+    decided = decisions or {}
     with database.write() as connection:
         connection.execute(sa.delete(person_session))
         connection.execute(sa.delete(sign_in_link))
-        for name, rows in (decisions or {}).items():
-            table = metadata.tables[name]
+        for table in _DECISIONS:
+            if table.name not in decided:
+                continue
             connection.execute(sa.delete(table))
-            if rows:
+            if rows := decided[table.name]:
                 connection.execute(sa.insert(table), rows)
+        _say_no_again(connection, database, decided.get(opt_out.name, ()))
         present = set(connection.execute(sa.select(epoch_key.c.epoch)).scalars())
         gone = [
             {**one, "secret": None}
@@ -221,6 +244,16 @@ def _settle(
         ]
         if gone:
             connection.execute(sa.insert(epoch_key), gone)
+
+
+def _say_no_again(
+    connection: sa.Connection, database: Database, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Add who said no since the backup. A no wins: one that was taken back since is back, too."""
+    names = ("hash", "at")
+    values = [tuple(row[name] for name in names) for row in rows]
+    if values and database.dialect.insert_new(connection, opt_out.name, names, values, ("hash",)):
+        counter.move_opt_outs(connection, database.dialect)
 
 
 def _demand_nobody(copies: Copies) -> None:
@@ -281,17 +314,6 @@ def _gap(platform: Platform, backup: Backup) -> str:
     return f"{backup.day} to {first}" if first > backup.day else ""
 
 
-def _receipts_since(platform: Platform, backup: Backup) -> list[Receipt]:
-    try:
-        receipts = chain.read(chain.folder_of(platform.config.var))
-    except chain.BrokenChain as error:
-        raise BackupError(
-            f"{error}; what was erased since the backup cannot be told. Mend or put back "
-            f"{chain.folder_of(platform.config.var) / chain.FILE} first"
-        ) from error
-    return [one for one in receipts if one.number > backup.receipts_until]
-
-
 def words(found: Look) -> list[str]:
     """Return what a restore would do, for people."""
     then = found.backup.figures
@@ -309,6 +331,12 @@ def words(found: Look) -> list[str]:
     )
     if found.gap:
         lines.append(f"of {found.gap} the log may be gone; what was loaded from it then is lost")
-    if found.receipts:
+    if found.receipts_by_time:
+        lines.append(
+            "the receipts here are another chain than the one that it was made beside (another "
+            f"host's, or begun anew); the {grouped(found.receipts)} since then, by their time, are "
+            "gone through again"
+        )
+    elif found.receipts:
         lines.append(f"{grouped(found.receipts)} receipts since it was made are gone through again")
     return lines

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from eventlogging.backup.locks import locked
 from eventlogging.backup.model import BackupError, Figures, Progress, synced
 from eventlogging.store.database import Database
 from eventlogging.store.dialect import quoted
@@ -24,6 +25,7 @@ _PIECE = 1 << 20
 _LEVEL = 3  # of gzip: three times faster than its best, and hardly larger
 _BESIDE = ("-wal", "-shm", "-journal")
 _KEYS = "epoch_key"
+_CHECK = ".backup-check"  # the folder in which a copy is looked at
 
 
 class SQLiteCopies:
@@ -58,15 +60,38 @@ class SQLiteCopies:
         return figures
 
     def problems(self, file: Path) -> list[str]:
+        """Return what is wrong with a copy.
+
+        It is unpacked beside the database, where a restore needs the room too: the backup may lie
+        where nothing can be written. Raises BackupError where that place does not take it, Busy
+        while another check is there.
+        """
         try:
-            with tempfile.TemporaryDirectory(dir=file.parent.parent, prefix=".drill-") as scratch:
-                opened = Path(scratch) / "check.sqlite"
-                _unpack(file, opened, lambda *_: None)
-                with closing(sqlite3.connect(opened)) as connection:
+            with self._place_to_look() as place:
+                _unpack(file, place / "check.sqlite", lambda *_: None)
+                with closing(sqlite3.connect(place / "check.sqlite")) as connection:
                     found = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
-        except (OSError, EOFError, sqlite3.Error, zlib.error) as error:
+        except (Unreadable, sqlite3.Error) as error:
             return [f"{file.name} cannot be opened: {error}"]
+        except OSError as error:
+            raise BackupError(
+                f"{file.name} cannot be unpacked in {self._path.parent} to look at it: {error}"
+            ) from error
         return [] if found == ["ok"] else [f"{file.name}: {line}" for line in found]
+
+    @contextmanager
+    def _place_to_look(self) -> Iterator[Path]:
+        """Give an empty folder that one check has for itself; what another left in it goes."""
+        folder = self._path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            place = folder / _CHECK
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(mode=0o700)
+            try:
+                yield place
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
 
     def others(self) -> list[str]:
         return []  # the lock of the data folder says it
@@ -210,15 +235,29 @@ def _compress(source: Path, target: Path, progress: Progress) -> None:
             progress("compressing", done, size)
 
 
+class Unreadable(BackupError):
+    """Raised when a copy cannot be read to its end: the fault is the copy's."""
+
+
 def _unpack(source: Path, target: Path, progress: Progress) -> None:
-    size = source.stat().st_size
+    """Unpack a copy. Raises Unreadable for what is read, OSError for what is written."""
     _private(target)
-    with source.open("rb") as raw, gzip.open(raw) as packed, target.open("wb") as file:
-        while piece := packed.read(_PIECE):
+    with target.open("wb") as file:
+        for piece in _pieces(source, progress):
             file.write(piece)
-            progress("unpacking", raw.tell(), size)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _pieces(source: Path, progress: Progress) -> Iterator[bytes]:
+    try:
+        size = source.stat().st_size
+        with source.open("rb") as raw, gzip.open(raw) as packed:
+            while piece := packed.read(_PIECE):
+                yield piece
+                progress("unpacking", raw.tell(), size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable(str(error)) from error
 
 
 def _private(path: Path) -> None:

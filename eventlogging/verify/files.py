@@ -31,7 +31,7 @@ _FILES = frozenset(
 _RECEIPT_FILES = frozenset({"receipts.jsonl", "pass.lock", "step.json", "step.json.new"})
 _DRILL = ".drill-"
 _DOCTORS = ".doctor-"
-_OWN_DATABASE = "eventlogging.db"
+_CHECK = ".backup-check"  # in it a check looks at the copy of a backup
 _BESIDE = ("", "-wal", "-shm", "-journal")
 _UNSEALED = b'"sealed":false'
 _NO_LOG = "no part of the log, as far as anybody knows"
@@ -139,9 +139,7 @@ def old_backups(
         match = _BACKUP.fullmatch(path.name)
         if match is None:
             if path.name.startswith(_DRILL):
-                if path.stat().st_mtime < time.time() - grace_days * 86_400:
-                    what = "left by a restore drill, with all that was in a backup"
-                    yield Finding("backup", str(path), what, "delete it")
+                yield from _left(path, "a restore drill", grace_days)
             else:
                 yield Finding("file", str(path), "no backup, as far as anybody knows", _ASK)
             continue
@@ -150,18 +148,27 @@ def old_backups(
         if (today - day).days > keep + grace_days:
             what = f"a backup of {day}; {keep} days is how long it may be kept"
             yield Finding("backup", str(path), what, "eventlogging purge --dry-run")
+    if (var / _CHECK).is_dir():
+        yield from _left(var / _CHECK, "a check of a backup", grace_days)
+
+
+def _left(path: Path, by: str, grace_days: int) -> Iterator[Finding]:
+    """Yield a folder in which a backup was unpacked, unless somebody may be at work in it."""
+    if path.stat().st_mtime < time.time() - grace_days * 86_400:
+        what = f"left by {by}, with all that was in a backup"
+        yield Finding("backup", str(path), what, "delete it")
 
 
 def unknown_files(var: Path, database: sa.engine.URL, looked: dict[str, int]) -> Iterator[Finding]:
     """Yield what lies in the data folder and belongs to nothing."""
-    own = {_OWN_DATABASE + ending for ending in _BESIDE}
+    own: set[str] = set()  # of a database that is not in use any more nothing is ours
     if database.get_backend_name() == "sqlite" and database.database:
         path = Path(database.database)
         if path.resolve().parent == var.resolve():
             own |= {path.name + ending for ending in _BESIDE}
     for path in _entries(var):
         looked["files"] = looked.get("files", 0) + path.is_file()
-        known = _FOLDERS if path.is_dir() else _FILES | own
+        known = _FOLDERS | {_CHECK} if path.is_dir() else _FILES | own
         if path.name not in known and not path.name.startswith(_DOCTORS):
             yield Finding("file", str(path), "nobody knows what it is for", _ASK)
     for path in _entries(var / "receipts"):

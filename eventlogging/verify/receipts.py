@@ -162,29 +162,40 @@ def _back(
 
 def _events_back(database: Database, table: str, erasures: Sequence[Erasure]) -> Iterator[Finding]:
     """Look for events that their device had erased, by id, on the days that they are of."""
+    together: dict[tuple[str, str], set[str]] = {}
     for erasure in erasures:
-        if any(_is_there(database, table, group, erasure.asked_ms) for group in erasure.ids):
+        for first, last, ids in erasure.ids:
+            together.setdefault((first, last), set()).update(ids)
+    newest = max((one.asked_ms for one in erasures), default=0)
+    # One look for all of them, as above; then those alone whose ids are there.
+    back: set[str] = set()
+    for (first, last), every in sorted(together.items()):
+        back |= _there(database, table, (first, last, sorted(every)), newest)
+    for erasure in erasures if back else ():
+        own = [(first, last, sorted(back & {*ids})) for first, last, ids in erasure.ids]
+        if any(_there(database, table, group, erasure.asked_ms) for group in own):
             what = f"events that their device had erased by receipt {erasure.number}"
             yield Finding("erasure", table, what, _ERASE)
 
 
-def _is_there(
-    database: Database, table: str, group: tuple[str, str, tuple[str, ...]], asked_ms: int
-) -> bool:
+def _there(
+    database: Database, table: str, group: tuple[str, str, Sequence[str]], asked_ms: int
+) -> set[str]:
+    """Return which ids of a group are in a table, received before somebody asked."""
     first, last, ids = group
     after = (date.fromisoformat(last) + timedelta(1)).isoformat()
     span = {"first": first, "after": after, "before": clock.sql_time(asked_ms)}
+    found: set[str] = set()
     for start in range(0, len(ids), _EQUAL):
         values = {f"i{n}": one for n, one in enumerate(ids[start : start + _EQUAL])}
         keys = ", ".join(f":{key}" for key in values)
         query = (
-            f"SELECT 1 FROM {quoted(table)} WHERE dt >= :first AND dt < :after "
-            f"AND received < :before AND id IN ({keys}) LIMIT 1"
+            f"SELECT id FROM {quoted(table)} WHERE dt >= :first AND dt < :after "
+            f"AND received < :before AND id IN ({keys})"
         )
         with database.read() as connection:
-            if connection.execute(sa.text(query), {**values, **span}).first() is not None:
-                return True
-    return False
+            found.update(connection.execute(sa.text(query), {**values, **span}).scalars())
+    return found
 
 
 def _is_back(

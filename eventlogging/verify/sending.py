@@ -19,10 +19,13 @@ _TIMEOUT = 10.0
 _JSON = "application/json"
 _CLOUD, _CLOUDS = "application/cloudevents+json", "application/cloudevents-batch+json"
 _COOKIE = "eventlogging_opt_out=1"
-_IN_BODY = "consent in the body"
-# How somebody says no: the header, or nothing where the body says it.
+_COOKIE_FOR = "eventlogging_opt_out_for="  # names of schemas, with colons between them
+_FOR_SCHEMA, _IN_BODY = "cookie for the schema", "consent in the body"
+# How somebody says no: the header, or nothing where the body says it. `_COOKIE_FOR` is completed
+# by what is sent. An account's no is not among them: it is nobody's without an id that is known.
 WAYS: Mapping[str, Mapping[str, str]] = {
     "cookie": {"Cookie": _COOKIE},
+    _FOR_SCHEMA: {"Cookie": _COOKIE_FOR},
     "DNT": {"DNT": "1"},
     "Sec-GPC": {"Sec-GPC": "1"},
     _IN_BODY: {},
@@ -80,6 +83,8 @@ def requests_of(
             "X-Request-ID": person.mark.hex,
             **(headers if opted_out else {}),
         }
+        if opted_out and way == _FOR_SCHEMA:
+            common["Cookie"] += ":".join({target.schema, target.dialogs} - {UNKNOWN})
         in_body = way == _IN_BODY
         yield from _of_events(person, target, way, common, says_no=opted_out and in_body)
         if not in_body:  # its documents are payload alone
@@ -95,7 +100,9 @@ def _of_events(
         _eventgate(person, target),
         _cloud(person, target),
     )
-    parcel = {"events": [capsule, whole], "counters": _counters(person, target), **no}
+    parcel = {"events": [capsule, whole], **no}
+    if way != _FOR_SCHEMA:  # who says no to some kinds may still report how many of all there were
+        parcel["counters"] = _counters(person, target)
     capsule, cloud = {**capsule, **no}, {**cloud, **no}
     whole = {**whole, "meta": {**whole["meta"], **no}}
     text, path = _text(capsule), "/v1/events"

@@ -20,16 +20,13 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from eventlogging import clock
-from eventlogging.backup import ages, locks, model
-from eventlogging.backup.check import check
+from eventlogging.backup import ages, locks, model, sqlite
 from eventlogging.backup.copies import copies_of
 from eventlogging.backup.drill import drill
-from eventlogging.backup.make import make
-from eventlogging.backup.model import Backup, BackupError
-from eventlogging.backup.restore import look, restore
+from eventlogging.backup.model import BackupError
+from eventlogging.backup.restore import look
 from eventlogging.cli.backup import backup as backup_command
 from eventlogging.cli.restore import restore as restore_command
-from eventlogging.ledger.proof import prove
 from eventlogging.platform import Platform
 from eventlogging.receipts import chain
 from eventlogging.retention import erasure
@@ -39,6 +36,22 @@ from eventlogging.store.fixed import (
     legal_hold,
     metadata,
     person_session,
+)
+from tests.backups import (
+    SECRET,
+    assert_proven,
+    backups,
+    click,
+    content,
+    keys,
+    lose_database,
+    made,
+    problems,
+    put_back,
+    put_key,
+    rows,
+    start,
+    stop,
 )
 from tests.console import House
 from tests.servers import ROOT
@@ -54,7 +67,6 @@ PERSON = {
 DOCUMENTED = (
     "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, CREATE VIEW, SHOW VIEW"
 )
-SECRET = "5ec2e7" * 10 + "abcd"
 
 
 @pytest.fixture
@@ -63,78 +75,6 @@ def house(database_url: str, tmp_path: Path) -> Iterator[House]:
     made.publish()
     yield made
     made.close()
-
-
-def click(target: Any = "a", **more: Any) -> dict[str, Any]:
-    return {"schema": "Click", "event": {"target": target}, **more}
-
-
-def backups(house: House) -> Path:
-    return model.folder_of(house.config.var)
-
-
-def made(house: House) -> Backup:
-    return make(house.platform, backups(house))
-
-
-def problems(house: House, backup: Backup) -> list[str]:
-    return check(backup, copies_of(house.platform.database))
-
-
-def nothing(_platform: Platform, _receipts: Any = ()) -> int:
-    return 0
-
-
-def put_back(house: House, backup: Backup, **more: Any) -> Any:
-    """Restore as the command does, the house itself being stopped."""
-    stop(house)
-    checksum = more.pop("checksum", None) or look(house.platform, backup).checksum
-    functions = {"replay": nothing, "purge": lambda _platform: "", **more}
-    return restore(house.platform, backup, checksum, **functions)
-
-
-def stop(house: House) -> None:
-    house._writer.close()
-    house.platform.database.close()
-
-
-def start(house: House) -> House:
-    """The same house, opened anew."""
-    settings = {"log_keep_days": house.config.log_keep_days}
-    return House(house.config.database_url, house.config.var, **settings)
-
-
-def rows(house: House, table: str = "Click_1") -> int:
-    with house.platform.database.read() as connection:
-        return int(connection.exec_driver_sql(f"SELECT COUNT(*) FROM {table}").scalar() or 0)
-
-
-def assert_proven(house: House) -> None:
-    assert prove(house.platform.database).discrepancies == ()
-
-
-def put_key(house: House, epoch: str = "2026-11", secret: str | None = SECRET) -> None:
-    with house.platform.database.write() as connection:
-        connection.execute(sa.insert(epoch_key).values(
-            epoch=epoch, secret=secret, made_at="2026-11-01T00:00:00.000Z",
-            destroyed_at=None if secret else "2026-11-02T00:00:00.000Z",
-        ))  # fmt: skip
-
-
-def keys(house: House) -> dict[str, str | None]:
-    with house.platform.database.read() as connection:
-        rows = connection.execute(sa.select(epoch_key.c.epoch, epoch_key.c.secret))
-        return {row.epoch: row.secret for row in rows}
-
-
-def content(backup: Backup) -> bytes:
-    """All bytes of a backup, unpacked where they are packed."""
-    found = b""
-    for path in backup.folder.rglob("*"):
-        if path.is_file():
-            data = path.read_bytes()
-            found += data + (gzip.decompress(data) if path.suffix == ".gz" else b"")
-    return found
 
 
 # making
@@ -315,6 +255,58 @@ def test_missing_and_foreign_files_are_named(house: House) -> None:
     assert "cannot be read" in problems(house, model.read(backup.folder))[0]
 
 
+def test_a_full_disk_is_no_fault_of_the_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(f"sqlite:///{tmp_path / 'eventlogging.db'}", tmp_path / "var")
+    backup = made(house)
+    real = Path.open
+
+    def full(self: Path, mode: str = "r", *more: Any, **words: Any) -> Any:
+        if self.name == "check.sqlite" and "w" in mode:
+            raise OSError(28, "No space left on device")
+        return real(self, mode, *more, **words)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(BackupError, match=r"cannot be unpacked.*No space"):
+        problems(house, backup)
+    monkeypatch.undo()
+    assert problems(house, backup) == []
+    house.close()
+
+
+def test_a_check_is_not_disturbed_by_the_nightly_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(f"sqlite:///{tmp_path / 'eventlogging.db'}", tmp_path / "var")
+    house.send(click())
+    backup = made(house)
+    unpack = sqlite._unpack
+
+    def meanwhile(*arguments: Any) -> None:
+        unpack(*arguments)
+        assert [path.name for path in backups(house).iterdir() if path.is_dir()] == [backup.name]
+        with locks.locked(backups(house)):
+            ages.sweep(backups(house))
+        with pytest.raises(locks.Busy, match="try again"):  # a second check by hand
+            problems(house, backup)
+
+    monkeypatch.setattr(sqlite, "_unpack", meanwhile)
+    assert problems(house, backup) == []
+    house.close()
+
+
+def test_what_an_interrupted_check_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    house = House(f"sqlite:///{tmp_path / 'eventlogging.db'}", tmp_path / "var")
+    backup = made(house)
+    left = tmp_path / ".backup-check"
+    left.mkdir()
+    (left / "check.sqlite").write_bytes(b"x")
+    assert problems(house, backup) == []
+    assert not left.exists()
+    house.close()
+
+
 # ageing
 
 
@@ -476,17 +468,8 @@ def test_a_lost_database_and_lost_receipts_come_back(house: House) -> None:
     chain.append(chain.folder_of(house.config.var), "erasure", {"hashes": []})
     house.send(click(), click())
     backup = made(house)
-    stop(house)
     shutil.rmtree(chain.folder_of(house.config.var))
-    database = house.platform.database
-    if database.dialect.name == "sqlite":
-        path = Path(house.config.database_url.removeprefix("sqlite:///"))
-        path.write_bytes(b"this is no database" * 500)
-    else:
-        with database.ddl() as connection:
-            name = house.config.database_url.rpartition("/")[2]
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    lose_database(house)
     found = look(house.platform, backup)
     assert found.now is None
     done = put_back(house, backup)
@@ -699,6 +682,29 @@ def test_a_backup_is_made_listed_and_checked_by_hand(
     assert wrong.exit_code == 1
     assert json.loads(wrong.output)["problems"] == ["more is not in the manifest"]
     assert run(backup_command, "check", "2020-01-01T000000Z").exit_code == 1
+
+
+def test_the_command_that_is_printed_next_works(
+    run: Callable[..., Any], house: House, tmp_path: Path
+) -> None:
+    def next_one(done: Any) -> list[str]:
+        words = str(done.output).splitlines()[-1].split()
+        assert words[:2] == ["eventlogging", "restore"], done.output
+        assert words[3:] == ["--dry-run"]
+        return words[2:]
+
+    there = str(tmp_path / "there")
+    made_there = run(backup_command, "--to", there).output.splitlines()[0]
+    shown = run(restore_command, *next_one(run(backup_command, "list", "--from", there)))
+    assert f"restore {made_there} --execute" in shown.output
+    refused = run(restore_command, made_there, "--execute", "wrong")
+    assert f"restore {made_there} --dry-run" in refused.output
+    sound = made(house)
+    broken = sound.folder.with_name("2099-01-01T000000Z")
+    broken.mkdir()
+    assert next_one(run(backup_command, "list"))[0] == sound.name
+    shutil.rmtree(sound.folder)
+    assert run(backup_command, "list").output.splitlines()[-1] == "eventlogging backup"
 
 
 def test_a_backup_is_put_back_by_hand(run: Callable[..., Any], house: House) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 from eventlogging import clock
 from eventlogging.cli.retention import retention
+from eventlogging.config import Config
 from eventlogging.receipts import chain
 from eventlogging.store.fixed import (
     aggregate_cell,
@@ -26,6 +28,7 @@ from eventlogging.store.fixed import (
     recent_id,
     test_event,
 )
+from eventlogging.verify import files
 from eventlogging.verify.certificate import Certificate, Finding
 from eventlogging.verify.examine import examine
 from tests.console import House
@@ -84,10 +87,11 @@ class Planted:
     def event(self, ago: int, table: str = "Click_1", **values: Any) -> None:
         at = f"{self.day(ago)} 12:00:00.000"
         id = f"00000000-0000-8000-8000-{ago:012}"
-        row = {"dt": at, "id": id, "received": at, "version": "1.0.0", "sample_rate": 1.0}
+        row: dict[str, Any] = {"dt": at, "id": id, "received": at}
+        row |= {"version": "1.0.0", "sample_rate": 1.0}
         if table.endswith("_scrubbed"):
             del row["received"]
-        self.put(table, **row, **values)
+        self.put(table, **{**row, **values})
 
     def month_hash(self, ago: int) -> str:
         return f"{self.day(ago)[:7]}:{DIGITS[:56]}"
@@ -426,8 +430,21 @@ def test_what_a_restore_drill_has_left_is_found(planted: Planted) -> None:
         planted.run(f"DROP DATABASE {name}")
 
 
+def test_what_a_check_of_a_backup_has_left_is_found(planted: Planted) -> None:
+    left = planted.var / ".backup-check"
+    left.mkdir()
+    (left / "check.sqlite").write_bytes(b"x")
+    assert planted.look().is_clean, "it may be at work"
+    os.utime(left, (0, 0))
+    assert planted.found().where == str(left)
+
+
 @pytest.mark.parametrize(
-    "name", ["copy.db", "export.csv", "log/notes.txt", "log/2026-01-01.tar", "backups/all.sql"]
+    "name",
+    [
+        *("copy.db", "export.csv", "log/notes.txt", "log/2026-01-01.tar", "backups/all.sql"),
+        *("eventlogging.db", "eventlogging.db-wal"),  # of before the move to another database
+    ],
 )
 def test_a_file_that_nobody_explains_is_found(planted: Planted, name: str) -> None:
     path = planted.var / name
@@ -435,6 +452,13 @@ def test_a_file_that_nobody_explains_is_found(planted: Planted, name: str) -> No
     path.write_text("x")
     finding = planted.found()
     assert (finding.kind, finding.where) == ("file", str(path))
+
+
+def test_the_database_in_use_is_no_unknown_file(tmp_path: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        (tmp_path / f"eventlogging.db{ending}").write_text("x")
+    url = sa.engine.make_url(Config(var=tmp_path).effective_database_url)
+    assert list(files.unknown_files(tmp_path, url, {})) == []
 
 
 def test_an_empty_file_holds_nothing_of_anybody(planted: Planted) -> None:
@@ -482,6 +506,27 @@ def test_who_was_erased_is_found_in_tables_and_log(planted: Planted) -> None:
     found = [one.where for one in planted.look().findings]
     assert found[:3] == ["Click_1", "Click_invalid", "unknown_invalid"]
     assert planted.day(3) in found[3]
+
+
+def test_events_that_devices_erased_are_looked_for_together(planted: Planted) -> None:
+    day, asked = planted.day(3), clock.iso(clock.now_ms())
+    ids = [str(uuid.UUID(int=number)) for number in range(300)]
+    for number, id in enumerate(ids):
+        body = {"erasure": f"e{number}", "hashes": [], "asked_at": asked, "state": "done"}
+        chain.append(chain.folder_of(planted.var), "erasure", {**body, "ids": [[day, day, [id]]]})
+    queries: list[str] = []
+    engine = planted.house.platform.database.engine
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        queries.append(statement)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    assert planted.look().is_clean
+    assert sum("AND id IN" in one for one in queries) == 1
+    planted.event(3, id=ids[7])
+    planted.event(3, id=ids[9])
+    found = [one.what.rpartition(" ")[2] for one in planted.look().findings]
+    assert found == ["8", "10"]
 
 
 @pytest.mark.parametrize("column", ["event_seen", "event_more"])
