@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 _MILLIS = tuple(f".{ms:03d}" for ms in range(1000))
@@ -66,3 +66,13 @@ def minute(ms: int) -> str:
 def day(ms: int) -> str:
     """Return `2026-11-22`, the UTC day that `ms` lies in."""
     return _second(ms // 1000)[:10]
+
+
+def moved(day: str, days: int) -> str:
+    """Return the day that lies so many days after a day, or before it where `days` is negative."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def age(day: str, today: str) -> int:
+    """Return how many days a day lies before `today`; negative for days to come."""
+    return (date.fromisoformat(today) - date.fromisoformat(day)).days

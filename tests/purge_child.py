@@ -15,6 +15,7 @@ from eventlogging.jobs import retention_duties
 from eventlogging.platform import open_platform
 from eventlogging.receipts import chain
 from eventlogging.retention import passes, purge
+from eventlogging.retention.plan import TABLES
 
 # Point → (where a function is, its name, at which of its calls).
 POINTS: dict[str, tuple[Any, str, int]] = {
@@ -33,7 +34,7 @@ def main() -> None:
     place, name, call = POINTS[point]
     setattr(place, name, _killing(getattr(place, name), call))
     platform = open_platform(Config(var=Path(var), database_url=url))
-    plan = retention_duties.plan_of(platform, clock.now_ms(), kinds=retention_duties.NIGHTLY)
+    plan = retention_duties.plan_of(platform, clock.now_ms(), kinds=TABLES)
     retention_duties.carry_out(platform, plan, pause=lambda: None)
 
 

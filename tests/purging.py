@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.jobs import retention_duties
 from eventlogging.ledger.proof import prove
 from eventlogging.receipts import chain
 from eventlogging.receipts.chain import Receipt
 from eventlogging.retention.passes import Outcome
 from eventlogging.retention.plan import Plan
-from eventlogging.retention.policy import moved
 from eventlogging.store.fixed import extension, governance, legal_hold, table_day
 from tests.console import House
 

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.mail.letter import Letter, of_row
 from eventlogging.receipts import chain
 from eventlogging.retention.letter import Post
-from eventlogging.retention.policy import moved
 from eventlogging.retention.wish import Wish
 from eventlogging.store.fixed import mail, table_day
 from tests.console import House

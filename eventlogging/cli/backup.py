@@ -14,7 +14,7 @@ from eventlogging.backup import locks, model
 from eventlogging.backup.check import check as problems_of
 from eventlogging.backup.copies import copies_of
 from eventlogging.backup.make import make
-from eventlogging.backup.model import Backup, BackupError
+from eventlogging.backup.model import BackupError
 from eventlogging.cli.governance import reported
 from eventlogging.cli.paint import paint, table
 from eventlogging.cli.progress import bar
@@ -54,7 +54,7 @@ def backup(context: click.Context, folder: Path | None, as_json: bool) -> None:
         return
     click.echo(f"{made.folder}")
     click.echo(f"{grouped(made.figures.total)} rows of events, {_size(made.bytes)}")
-    click.echo(f"eventlogging backup check {_named(made, platform)}")
+    click.echo(f"eventlogging backup check {model.named(made, _own(platform))}")
 
 
 @backup.command("list", epilog="Example:  eventlogging backup list --json")
@@ -63,7 +63,8 @@ def backup(context: click.Context, folder: Path | None, as_json: bool) -> None:
 def list_backups(folder: Path | None, as_json: bool) -> None:
     """List the backups, the oldest first."""
     with reported():
-        found = model.find_all(folder or model.folder_of(config.load().var))
+        own = model.folder_of(config.load().var)
+        found = model.find_all(folder or own)
     if as_json:
         click.echo(json.dumps([one.as_dict() for one in found]))
         return
@@ -84,7 +85,11 @@ def list_backups(folder: Path | None, as_json: bool) -> None:
     for number, row in enumerate(table(("backup", "database", "rows", "size", ""), rows)):
         broken = number and found[number - 1].problem
         click.echo(paint(row, "error") if broken else row)
-    click.echo(f"eventlogging restore {found[-1].name} --dry-run")
+    sound = [one for one in found if not one.problem]
+    if sound:
+        click.echo(f"eventlogging restore {model.named(sound[-1], own)} --dry-run")
+    else:
+        click.echo("eventlogging backup")
 
 
 @backup.command("check", epilog="Example:  eventlogging backup check newest")
@@ -110,18 +115,12 @@ def check_backup(name: str, as_json: bool) -> None:
     else:
         files = len(found.manifest["files"])
         click.echo(f"{found.name} is sound: {files} files are what their checksums say.")
-        click.echo(f"eventlogging restore {_named(found, platform)} --dry-run")
+        click.echo(f"eventlogging restore {model.named(found, _own(platform))} --dry-run")
     sys.exit(1 if problems else 0)
 
 
 def _own(platform: Platform) -> Path:
     return model.folder_of(platform.config.var)
-
-
-def _named(found: Backup, platform: Platform) -> str:
-    """How a command names a backup: shortly where it lies in the data folder."""
-    own = _own(platform).resolve() == found.folder.parent.resolve()
-    return found.name if own else str(found.folder)
 
 
 def _size(count: int) -> str:

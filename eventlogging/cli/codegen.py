@@ -16,7 +16,8 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from eventlogging import config
-from eventlogging.cli.governance import opened, reported
+from eventlogging.cli.governance import reported
+from eventlogging.cli.opening import opened
 from eventlogging.errors import EventLoggingError
 from eventlogging.governance.read import read_governance
 from eventlogging.registry.apply import apply
@@ -114,7 +115,7 @@ def _put(out: Path, text: str, check: bool) -> None:
 
 
 def _from_database(name: str, version: str) -> _Found:
-    with opened() as database:
+    with opened(only_reads=True) as database:
         with database.read() as connection:
             is_empty = "event_schema" not in tables(connection)
         if is_empty:

@@ -16,6 +16,7 @@ import click
 
 import eventlogging
 from eventlogging import config
+from eventlogging.cli.opening import opened
 from eventlogging.errors import EventLoggingError, GovernanceError, SchemaRefused
 from eventlogging.governance.compare import changes
 from eventlogging.governance.model import FOLDERS, Governance
@@ -43,16 +44,6 @@ def reported() -> Iterator[None]:
         sys.exit(1)
 
 
-@contextmanager
-def opened() -> Iterator[Database]:
-    """The database of the settings, closed at the end."""
-    database = Database(config.load().effective_database_url)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
 def who(command: str) -> str:
     """Return how the audit names whoever runs a command here."""
     try:
@@ -76,7 +67,7 @@ def apply(check: bool, folder: Path | None, prune: bool, as_json: bool) -> None:
     Prints each change; a second run changes nothing. Published versions stay for ever: one that
     differs in the folder is an error.
     """
-    with reported(), opened() as database:
+    with reported(), opened(only_reads=check) as database:
         governance = _folders(folder)
         _warn(governance)
         done = _dry_run(database, governance, prune) if check else None
@@ -141,7 +132,7 @@ def export(folder: Path, as_json: bool) -> None:
 
     Files that say the same already stay as they are; nothing is removed.
     """
-    with reported(), opened() as database:
+    with reported(), opened(only_reads=True) as database:
         registered = _registered(database)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +155,7 @@ def export(folder: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
 def diff(folder: Path | None, as_json: bool) -> None:
     """Show what the folders say and the database does not, and the other way round."""
-    with reported(), opened() as database:
+    with reported(), opened(only_reads=True) as database:
         governance = _folders(folder)
         registered = _registered(database)
         ahead = changes(_shared(registered, governance), governance)

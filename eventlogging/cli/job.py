@@ -10,7 +10,8 @@ import click
 
 from eventlogging import clock, config
 from eventlogging.backup.locks import running
-from eventlogging.cli.governance import opened, reported
+from eventlogging.cli.governance import reported
+from eventlogging.cli.opening import opened
 from eventlogging.cli.paint import harmless, paint
 from eventlogging.errors import EventLoggingError
 from eventlogging.jobs import claims

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from eventlogging import clock, config
-from eventlogging.cli.governance import opened, reported
+from eventlogging.cli.governance import reported
+from eventlogging.cli.opening import opened
 from eventlogging.cli.paint import harmless, paint, table
 from eventlogging.errors import EventLoggingError
 from eventlogging.ledger import clients
@@ -78,7 +79,7 @@ def ledger(
     if start is not None and end is not None and start >= end:
         raise click.UsageError(f"--start {start} does not lie before --end {end}")
     span = {"start": start, "end": end, "schema": schema}
-    with reported(), opened() as database:
+    with reported(), opened(only_reads=True) as database:
         _check(database)
         folder = config.load().var / "log"
         late = wait is not None and not _wait(database, folder, wait)

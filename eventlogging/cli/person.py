@@ -9,17 +9,15 @@ from contextlib import contextmanager
 
 import click
 
-from eventlogging import config
-from eventlogging.backup.locks import running
 from eventlogging.cli.governance import reported, who
+from eventlogging.cli.opening import opened_platform
 from eventlogging.errors import EventLoggingError
 from eventlogging.ledger.sentence import grouped
-from eventlogging.platform import Platform, open_platform
+from eventlogging.platform import Platform
 from eventlogging.retention import aggregates, erasure
 from eventlogging.retention import person as persons
 from eventlogging.retention.erasure_book import DONE, Erasure
 from eventlogging.retention.person import Found
-from eventlogging.store.migrate import migrate
 
 _IDS = click.argument("ids", nargs=-1, required=True, metavar="ID…")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -87,10 +85,9 @@ def erase(ids: tuple[str, ...], dry_run: bool, checksum: str | None, as_json: bo
         def recompute(schema: str, days: Sequence[str]) -> None:
             aggregates.recompute(platform, schema, days)
 
-        with running(platform.config.var):
-            wish = erasure.ask(platform, ids, who("person erase"))
-            plain = sorted(meant.plain)
-            after = erasure.carry_out(platform, wish, plain=plain, recompute=recompute)
+        wish = erasure.ask(platform, ids, who("person erase"))
+        plain = sorted(meant.plain)
+        after = erasure.carry_out(platform, wish, plain=plain, recompute=recompute)
     if as_json:
         click.echo(json.dumps(after.as_dict(), ensure_ascii=False))
         return
@@ -99,14 +96,11 @@ def erase(ids: tuple[str, ...], dry_run: bool, checksum: str | None, as_json: bo
 
 @contextmanager
 def _opened() -> Iterator[Platform]:
-    platform = open_platform(config.load())
-    try:
-        migrate(platform.database)
-        yield platform
-    except OSError as error:
-        raise EventLoggingError(f"the log or the receipts cannot be used: {error}") from error
-    finally:
-        platform.database.close()
+    with opened_platform() as platform:
+        try:
+            yield platform
+        except OSError as error:
+            raise EventLoggingError(f"the log or the receipts cannot be used: {error}") from error
 
 
 def _find(platform: Platform, ids: Sequence[str]) -> Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import click
 
@@ -11,6 +12,7 @@ from eventlogging import clock, config
 from eventlogging.backup.locks import running
 from eventlogging.cli.governance import reported
 from eventlogging.cli.paint import harmless, paint, table
+from eventlogging.clock import age
 from eventlogging.errors import EventLoggingError
 from eventlogging.jobs.retention_duties import carry_out, look_after_stripped, plan_of
 from eventlogging.ledger.sentence import grouped
@@ -19,7 +21,7 @@ from eventlogging.receipts.chain import BrokenChain
 from eventlogging.retention import safety
 from eventlogging.retention.passes import Outcome
 from eventlogging.retention.plan import TABLES, Plan, Step
-from eventlogging.retention.policy import FIRST_DAY, LAST_DAY, age
+from eventlogging.retention.policy import FIRST_DAY, LAST_DAY
 from eventlogging.store.migrate import is_current
 
 _WORDS = {
@@ -102,12 +104,12 @@ def _execute(platform: Platform, plan: Plan) -> Outcome:
     try:
         with running(platform.config.var), bar_of_rows as bar:
             outcome = carry_out(platform, plan, progress=bar.update)
-        look_after_stripped(platform, plan.today)
+        after = look_after_stripped(platform, plan.today)
     except OSError as error:
         raise EventLoggingError(f"not all is done: {error}") from error
     except BrokenChain as error:
         raise EventLoggingError(f"the receipts cannot be added to: {error}") from error
-    return outcome
+    return replace(outcome, deferred=(*outcome.deferred, *after.deferred))
 
 
 def _tell(platform: Platform, plan: Plan, schema: str | None, as_json: bool) -> None:

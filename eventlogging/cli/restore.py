@@ -52,16 +52,18 @@ def restore(name: str, dry_run: bool, checksum: str | None, as_json: bool) -> No
                 raise BackupError(
                     f"the restore was interrupted: {error}; mend that and run it again"
                 ) from error
+    if not done.decisions_kept:
+        click.echo(
+            "warning: the replaced database could not be read, or was begun anew: who opted out "
+            "since the backup is tracked again, so send those accounts once more (PUT "
+            "/v1/opt-out/…); and months of stripped tables get new keys", err=True,
+        )  # fmt: skip
     if as_json:
-        click.echo(json.dumps({**backup.as_dict(), "erased": done.erased, "purged": done.purged}))
+        click.echo(json.dumps({**backup.as_dict(), "erased": done.erased, "purged": done.purged,
+                               "decisions_kept": done.decisions_kept}))  # fmt: skip
         return
     click.echo(f"{backup.name} is in place: {grouped(backup.figures.total)} rows of events.")
     click.echo(f"forgotten again: {grouped(done.erased)} rows erased; {done.purged}")
-    if not done.decisions_kept:
-        click.echo(
-            "warning: the replaced database could not be read: extensions that were granted after "
-            "the backup are lost, and months of stripped tables get new keys", err=True,
-        )  # fmt: skip
     click.echo("Everybody signs in anew. As they were when the backup was made are: passwords,")
     click.echo("disabled accounts, revoked tokens, and what pages changed in the registry.")
     click.echo("eventlogging apply && eventlogging serve")

@@ -10,23 +10,23 @@ from typing import Any
 
 import click
 
-from eventlogging import clock, config
+from eventlogging import clock
 from eventlogging.cli.governance import reported
 from eventlogging.cli.governance import who as caller
+from eventlogging.cli.opening import opened_platform
 from eventlogging.cli.paint import harmless, paint, table
 from eventlogging.cli.verify import verify
 from eventlogging.console import retention_view
 from eventlogging.console.retention_view import View
 from eventlogging.errors import EventLoggingError
 from eventlogging.ledger.sentence import grouped
-from eventlogging.platform import Platform, open_platform
+from eventlogging.platform import Platform
 from eventlogging.receipts import chain
 from eventlogging.receipts.chain import BrokenChain
 from eventlogging.retention import holds
 from eventlogging.retention.extension_record import Extension, find_all
 from eventlogging.retention.holds import Outcome
 from eventlogging.retention.words import days, span
-from eventlogging.store.migrate import migrate
 
 _HEAD = ("schema", "keep", "oldest day", "events", "next go", "events go", "")
 _COLOURS = {"valid": "ok", "pending": "warning", "invalid": "error", "suppressed": "suppressed"}
@@ -101,15 +101,11 @@ def extensions(as_json: bool) -> None:
 
 @contextmanager
 def _platform() -> Iterator[Platform]:
-    with reported():
-        platform = open_platform(config.load())
+    with reported(), opened_platform() as platform:
         try:
-            migrate(platform.database)
             yield platform
         except (BrokenChain, OSError) as error:
             raise EventLoggingError(f"the receipts cannot be written: {error}") from error
-        finally:
-            platform.database.close()
 
 
 def _said(done: Outcome, changed: str, same: str) -> None:
@@ -147,11 +143,14 @@ def _tell(view: View) -> None:
 
 
 def _pass(view: View) -> str:
-    last = view.receipts.last_pass
+    last = view.last_pass
     if last is None:
         return "none yet"
-    parts = [f"{grouped(number)} rows {word}" for word, number in last.rows.items() if number]
+    gone = (last.rows or {}).items()
+    parts = [f"{grouped(number)} rows {word}" for word, number in gone if number]
     parts += [f"{days(last.days)} of the log deleted"] if last.days else []
+    if last.rows is None:
+        parts.insert(0, "by another host, whose receipts say what went")
     when = f"{last.at[:16].replace('T', ' ')} UTC"
     return f"{when}, {', '.join(parts) or 'nothing was due'}"
 

@@ -7,7 +7,8 @@ import json
 import click
 
 from eventlogging import clock
-from eventlogging.cli.governance import opened, reported, who
+from eventlogging.cli.governance import reported, who
+from eventlogging.cli.opening import opened
 from eventlogging.registry import tokens
 from eventlogging.store.migrate import migrate
 

@@ -9,7 +9,8 @@ import click
 import sqlalchemy as sa
 
 from eventlogging import config
-from eventlogging.cli.governance import opened, reported, who
+from eventlogging.cli.governance import reported, who
+from eventlogging.cli.opening import opened
 from eventlogging.people import accounts
 from eventlogging.people.model import ROLES
 from eventlogging.registry import audit, counter, sign_in_links

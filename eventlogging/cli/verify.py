@@ -7,11 +7,10 @@ import sys
 
 import click
 
-from eventlogging import config
 from eventlogging.cli.governance import reported
+from eventlogging.cli.opening import opened_platform
 from eventlogging.cli.paint import harmless, paint
-from eventlogging.platform import Platform, open_platform
-from eventlogging.store.migrate import migrate
+from eventlogging.platform import Platform
 from eventlogging.verify.certificate import Certificate
 from eventlogging.verify.examine import examine
 
@@ -28,13 +27,8 @@ def verify(as_json: bool) -> None:
     It shares no code with what deletes. Exit code 0: nothing is left that no rule explains;
     1: something is, or could not be looked at.
     """
-    with reported():
-        platform = open_platform(config.load())
-        try:
-            migrate(platform.database)
-            found = certificate(platform)
-        finally:
-            platform.database.close()
+    with reported(), opened_platform() as platform:
+        found = certificate(platform)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False))
     else:

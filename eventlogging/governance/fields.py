@@ -52,9 +52,14 @@ def _step(node: Mapping[str, Any], name: str) -> Iterator[Any]:
     for keyword in ("items", "prefixItems", "additionalItems"):
         below = node.get(keyword)
         if isinstance(below, list):
-            yield from below if name == "*" else below[int(name) : int(name) + 1]
+            yield from below if name == "*" else below[_index(name) : _index(name) + 1]
         elif below is not None and below is not False:
             yield below
+
+
+def _index(name: str) -> int:
+    """Return the number that digits name; one of very many lies behind every list anyway."""
+    return int(name[:9])
 
 
 def _together(document: Mapping[str, Any], nodes: list[Any]) -> list[Mapping[str, Any]]:
@@ -83,8 +88,8 @@ def _referred(document: Mapping[str, Any], reference: Any) -> Any:
     node: Any = document
     for token in unquote(reference[1:]).split("/")[1:]:
         name = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, list) and name.isdecimal() and int(name) < len(node):
-            node = node[int(name)]
+        if isinstance(node, list) and name.isdecimal() and _index(name) < len(node):
+            node = node[_index(name)]
         elif isinstance(node, Mapping) and name in node:
             node = node[name]
         else:

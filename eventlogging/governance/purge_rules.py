@@ -35,7 +35,10 @@ class Fields:
         return any(declares(document, pointer) for document in self.documents)
 
     def types(self, pointer: str) -> set[str]:
-        """Return the JSON types that the versions allow; empty where one allows any."""
+        """Return the JSON types that the versions state; empty where none does.
+
+        A version that states none is not looked at: it says nothing against a use.
+        """
         found = [node for one in self.documents for node in subschemas(one, pointer)]
         types: set[str] = set()
         for node in found:

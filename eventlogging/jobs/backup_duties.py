@@ -27,8 +27,8 @@ _logger = logging.getLogger(__name__)
 def back_up(platform: Platform, day: str) -> Result:
     """Make a backup of database and governance.
 
-    Old ones are deleted by the job of retention. What cannot be made is logged, and the run has
-    failed.
+    Old ones are deleted by each host's job `retire-log`. What cannot be made is logged, and the run
+    has failed.
     """
     if not platform.config.backup_keep_days:
         return Result("done", "backup_keep_days is 0: none is made by itself")
@@ -52,11 +52,17 @@ def check_backups(platform: Platform, day: str) -> Result:
     if not found:
         return Result("done", _NONE)
     copies, kind = copies_of(platform.database), platform.database.dialect.name
-    problems = [
-        f"{one.name}: {problem}"
-        for one in found
-        for problem in check(one, copies if one.database == kind else None)
-    ]
+    try:
+        problems = [
+            f"{one.name}: {problem}"
+            for one in found
+            for problem in check(one, copies if one.database == kind else None)
+        ]
+    except Busy as error:
+        raise NotYet(str(error)) from error
+    except BackupError as error:
+        _logger.error("backup-check: %s", error)
+        return Result("failed", str(error))
     for problem in problems:
         _logger.warning("backup-check: %s", problem)
     if problems:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Literal
 
 import sqlalchemy as sa
@@ -76,5 +75,4 @@ def _forget(platform: Platform, table: sa.Table, first_kept: str) -> int:
 
 
 def _days_ago(days: int) -> str:
-    today = date.fromisoformat(clock.day(clock.now_ms()))
-    return (today - timedelta(days=days)).isoformat()
+    return clock.moved(clock.day(clock.now_ms()), -days)

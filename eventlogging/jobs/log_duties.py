@@ -1,4 +1,7 @@
-"""The duty of each host's log: old days go, unsealed lines in younger ones are blanked."""
+"""The duty of each host's files: old days of the log go, unsealed lines in younger ones, backups.
+
+A backup lies on the host that made it, so that no other host can delete it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,10 @@ import logging
 from eventlogging import clock
 from eventlogging.jobs.duties import Result
 from eventlogging.jobs.not_yet import NotYet
-from eventlogging.jobs.retention_duties import carry_out
+from eventlogging.jobs.retention_duties import HOST, carry_out, old_backups, plan_of
 from eventlogging.ledger.sentence import grouped
 from eventlogging.platform import Platform
 from eventlogging.retention import log_days, safety
-from eventlogging.retention.plan import LOG, make
 from eventlogging.retention.policy import read_policies
 from eventlogging.retention.unfinished import PassRunning
 
@@ -19,17 +21,18 @@ _logger = logging.getLogger(__name__)
 
 
 def retire_log(platform: Platform, day: str) -> Result:
-    """Delete days of the log that are loaded and older than the log is kept.
+    """Delete old days of the log that are loaded, and backups that are too old.
 
     Refused events that could not be sealed are blanked before. A day with anything that is not
-    in its table yet stays, which makes the run a warning. Where the clock cannot be believed,
+    in its table yet stays, which makes the run a warning, and so do backups while somebody works
+    with them. Where the clock cannot be believed,
     nothing is deleted, and the run has failed.
     """
     now = clock.now_ms()
     if reason := safety.why_not(platform, now):
         _logger.error("retire-log: %s", reason)
         return Result("failed", reason)
-    plan = make(platform, now, kinds=LOG)
+    plan = plan_of(platform, now, kinds=HOST)
     try:
         outcome = carry_out(platform, plan, wait_seconds=10)
     except PassRunning as error:
@@ -42,6 +45,10 @@ def retire_log(platform: Platform, day: str) -> Result:
     blanked = sum(step.rows or 0 for step in plan.steps if step.kind == "blank")
     if blanked:
         text += f"; blanked lines of events that could not be sealed: {grouped(blanked)}"
+    left = {day for step in old_backups(platform, plan.today) for day in step.days}
+    old = [day for step in plan.steps if step.kind == "backup" for day in step.days]
+    if deleted := [day for day in old if day not in left]:
+        text += f"; deleted the backups of {', '.join(deleted)}"
     return Result("warning" if stay else "done", "\n".join([text, *stay]))
 
 

@@ -8,12 +8,13 @@ from datetime import date
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.jobs.duties import Result
 from eventlogging.jobs.not_yet import NotYet
 from eventlogging.ledger.sentence import sentence
 from eventlogging.platform import Platform
 from eventlogging.reports import stored
-from eventlogging.reports.days import end_ms, last_days, moved, next_day
+from eventlogging.reports.days import end_ms, last_days, next_day
 from eventlogging.reports.due import Going, week_after
 from eventlogging.reports.loaded import not_loaded
 from eventlogging.reports.model import Report

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from eventlogging.clock import age, moved
 from eventlogging.ledger import clients
 from eventlogging.ledger.clients import Balance, balances
 from eventlogging.ledger.reading import OUTCOMES, PENDING, SENT, LineOfTruth, total
@@ -78,7 +78,7 @@ def read_closings(
 
     `first` and `last` are days, both included. They come by day, then by schema.
     """
-    days = _days(_moved(first, -_LEAD_DAYS), last)
+    days = _days(moved(first, -_LEAD_DAYS), last)
     lines = _lines(connection, days[0], last, schema)
     said = _said(connection, days[0], last, schema)
     early = days.index(first)
@@ -169,7 +169,7 @@ def _lines(
     day = sa.func.substr(c.minute, 1, 10)
     query = (
         sa.select(c.schema, day, c.outcome, sa.func.sum(c["count"]))
-        .where(c.minute >= first, c.minute < _moved(last, 1), c.outcome.in_(_FIGURES))
+        .where(c.minute >= first, c.minute < moved(last, 1), c.outcome.in_(_FIGURES))
         .group_by(c.schema, day, c.outcome)
     )
     if schema is not None:
@@ -183,14 +183,14 @@ def _lines(
 def _said(
     connection: sa.Connection, first: str, last: str, schema: str | None
 ) -> Mapping[tuple[str, str], Balance]:
-    end = _moved(last, 1)
+    end = moved(last, 1)
     found = balances(connection, start=first, end=end, schema=schema, by_day=True)
     return {(one.schema, one.day): one for one in found}
 
 
 def _opening(connection: sa.Connection, schema: str, day: str) -> int:
     """Return what had arrived of a schema before a day and was not reported by then."""
-    start = _moved(day, -_FAR_DAYS)
+    start = moved(day, -_FAR_DAYS)
     c = ledger.c
     signed = sa.case((c.outcome == SENT, c["count"]), else_=-c["count"])
     arrived = connection.execute(
@@ -204,12 +204,7 @@ def _opening(connection: sa.Connection, schema: str, day: str) -> int:
 
 
 def _days(first: str, last: str) -> Sequence[str]:
-    number = (date.fromisoformat(last) - date.fromisoformat(first)).days
-    return [_moved(first, ahead) for ahead in range(number + 1)]
-
-
-def _moved(day: str, days: int) -> str:
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+    return [moved(first, ahead) for ahead in range(age(first, last) + 1)]
 
 
 def overdrawn_schemas(closings: Collection[Closing]) -> dict[str, int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,8 +95,7 @@ def prove(database: Database, *, days: int | None = None) -> Proof:
 
 
 def _first_day(days: int) -> str:
-    today = date.fromisoformat(clock.day(clock.now_ms()))
-    return (today - timedelta(days=days - 1)).isoformat()
+    return clock.moved(clock.day(clock.now_ms()), 1 - days)
 
 
 def _event_tables(database: Database) -> dict[str, str]:
@@ -142,7 +140,7 @@ def _present_days(database: Database, table: str, time: str, since: str) -> Iter
             return
         day = str(moment)[:10]
         yield day
-        at = _next_day(day)
+        at = clock.moved(day, 1)
 
 
 def _count(database: Database, table: str, time: str | None, day: str) -> tuple[int, int]:
@@ -159,7 +157,7 @@ def _count(database: Database, table: str, time: str | None, day: str) -> tuple[
     )
     values = {"table": table, "day": day}
     if time is not None:
-        values["next"] = _next_day(day)
+        values["next"] = clock.moved(day, 1)
     with database.read() as connection:
         row = connection.execute(query, values).one()
     return int(row[0]), int(row[1] or 0)
@@ -196,7 +194,3 @@ def _sums(database: Database) -> Iterator[str]:
             f"the ledger says that {grouped(int(row[0]))} rows were kept, and the tables' books "
             f"that {grouped(int(row[1]))} came in"
         )
-
-
-def _next_day(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from eventlogging import clock
-
-
-def moved(day: str, days: int) -> str:
-    """Return the day so many days later, or before where `days` is negative."""
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+from eventlogging.clock import moved
 
 
 def next_day(day: str) -> str:

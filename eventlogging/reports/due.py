@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from eventlogging.clock import moved
 from eventlogging.ledger.sentence import grouped
-from eventlogging.reports.days import moved, next_day
+from eventlogging.reports.days import next_day
 from eventlogging.reports.model import Due
 from eventlogging.reports.words import plain
 from eventlogging.store.fixed import proposal, token

@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.ledger.clients import KINDS as KINDS_SAID
 from eventlogging.ledger.closing import read_closings
 from eventlogging.ledger.lag import read_lag
@@ -17,7 +18,7 @@ from eventlogging.ledger.reading import SENT, LineOfTruth
 from eventlogging.registry.model import Snapshot
 from eventlogging.registry.snapshot import schemas_in_force
 from eventlogging.reports import causes
-from eventlogging.reports.days import last_days, moved, next_day
+from eventlogging.reports.days import last_days, next_day
 from eventlogging.reports.due import Going, read_due
 from eventlogging.reports.loaded import not_loaded
 from eventlogging.reports.model import (

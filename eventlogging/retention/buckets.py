@@ -18,20 +18,36 @@ from eventlogging.intake.useragent import coarse
 TIMES = ("hour", "day", "month", "year")
 BROWSER = "browser"
 
+_INT64 = 2**63  # no JSON that we write holds integers beyond
 _LENGTHS = {"hour": 13, "day": 10, "month": 7, "year": 4}  # of `2026-11-22T03`
 _CUT_TIME = re.compile(r"\d{4}(?:-\d\d){0,2}", re.ASCII)
 _LEAP = re.compile(r"(\d\d:\d\d):60", re.ASCII)
 
 
 def floor_to(value: Any, width: float) -> int | float | None:
-    """Return the greatest multiple of `width` that is not above a number."""
+    """Return the greatest multiple of `width` that is not above a number.
+
+    Beyond 64 bits it is a float, the least that is not below the multiple.
+    """
     if type(value) not in (int, float) or not math.isfinite(value):
         return None
     if float(width).is_integer():
-        return int(value // 1) // int(width) * int(width)
+        found = int(value // 1) // int(width) * int(width)
+        return found if -_INT64 <= found < _INT64 else _float_from(found)
     # By its digits: 0.3 is three times 0.1, and not a little less.
     digits = Decimal(repr(width))
-    return float((Decimal(repr(value)) / digits).to_integral_value(ROUND_FLOOR) * digits)
+    cut = float((Decimal(repr(value)) / digits).to_integral_value(ROUND_FLOOR) * digits)
+    return cut if math.isfinite(cut) else None
+
+
+def _float_from(number: int) -> float | None:
+    """Return the least float that is not below a number; None where there is none."""
+    try:
+        near = float(number)
+    except OverflowError:
+        return None
+    # Never below: cut again, it would move down a width each time.
+    return near if near >= number else math.nextafter(near, math.inf)
 
 
 def cut_time(value: Any, part: str) -> str | None:

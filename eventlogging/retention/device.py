@@ -11,25 +11,26 @@ import hashlib
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.platform import Platform
 from eventlogging.receipts.chain import Receipt
 from eventlogging.retention import erasure, person, person_rows
 from eventlogging.retention.erasure_book import Erasure
 from eventlogging.retention.identity import Span
 from eventlogging.retention.person_rows import Hit, Place
-from eventlogging.retention.policy import moved
 from eventlogging.retention.wish import is_day
 from eventlogging.store.fixed import recent_id
 
 WHO = "the device itself"  # as audit and books name who asked
 MOST_PAGES = 400
-MOST_IDS = 5_000
+MOST_IDS = 5_000  # looked for at once
+_MOST_EVENTS = 10_000_000  # that a device may have logged on the pages that it remembers
 _BEFORE, _AFTER = 1, 8  # days around that of a page load in which its events may have happened
 _LATE_DAYS = 2  # of page loads, of which something may be in no table yet
 _ENOUGH = 1_000  # rows, after which an answer ends
@@ -39,8 +40,34 @@ _LISTS = {"valid": "events", "refused": "refused", "stripped": "stripped"}
 
 
 @dataclass(frozen=True)
+class Device:
+    """What a device says of itself: its token, and page loads as (day, tag, number of events)."""
+
+    token: str = field(repr=False)
+    pages: tuple[tuple[str, str, int], ...] = field(repr=False)
+
+    @property
+    def number(self) -> int:
+        """How many events it logged."""
+        return sum(count for _, _, count in self.pages)
+
+    def portion(self, start: int) -> Claim:
+        """Return the ids of the events from the `start`-th on, as many as are looked for at once.
+
+        They are counted through all page loads, in their order.
+        """
+        by_day: dict[str, set[str]] = {}
+        before = 0
+        for day, tag, count in self.pages:
+            mine = range(max(0, start - before), min(count, start + MOST_IDS - before))
+            by_day.setdefault(day, set()).update(event_id(self.token, tag, n) for n in mine)
+            before += count
+        return Claim({day: frozenset(ids) for day, ids in by_day.items() if ids})
+
+
+@dataclass(frozen=True)
 class Claim:
-    """What a device says is its own: ids of events, by the day of the page load."""
+    """Events that a device says are its own: their ids, by the day of the page load."""
 
     by_day: Mapping[str, frozenset[str]]
 
@@ -52,11 +79,6 @@ class Claim:
             for day, ids in sorted(self.by_day.items())
         )
 
-    @property
-    def number(self) -> int:
-        """How many ids they are."""
-        return sum(len(ids) for ids in self.by_day.values())
-
 
 @dataclass(frozen=True)
 class Looked:
@@ -66,23 +88,18 @@ class Looked:
     following: str = ""
 
 
-def claim_of(token: Any, pages: Any) -> Claim | str:
-    """Return what a device claims, or what is wrong with how it says so."""
+def device_of(token: Any, pages: Any) -> Device | str:
+    """Return the device that says so of itself, or what is wrong with how it does."""
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         return "token is 32 hexadecimal digits, as the browser keeps them"
     if not isinstance(pages, list) or len(pages) > MOST_PAGES:
         return f"pages is a list of at most {MOST_PAGES} page loads"
-    by_day: dict[str, set[str]] = {}
-    number = 0
-    for page in pages:
-        if not _is_page(page):
-            return 'each of pages is [day, tag, events], such as ["2026-11-22", "0f…", 3]'
-        day, tag, count = page
-        number += count
-        if number > MOST_IDS:
-            return f"these are more than {MOST_IDS} events; ask for fewer pages at once"
-        by_day.setdefault(day, set()).update(event_id(token, tag, n) for n in range(count))
-    return Claim({day: frozenset(ids) for day, ids in by_day.items() if ids})
+    if not all(_is_page(page) for page in pages):
+        return 'each of pages is [day, tag, events], such as ["2026-11-22", "0f…", 3]'
+    device = Device(token, tuple((day, tag, count) for day, tag, count in pages))
+    if device.number > _MOST_EVENTS:
+        return f"these are more than {_MOST_EVENTS} events; ask for fewer pages at once"
+    return device
 
 
 def event_id(token: str, tag: str, n: int) -> str:
@@ -103,13 +120,14 @@ def look(platform: Platform, claim: Claim, after: str = "", *, seconds: float = 
         for place in person_rows.places(platform.database, person_rows.refreshed(platform))
         if place.kind in _LISTS
     }
+    secrets = person_rows.month_secrets(platform.database)
     found = list(_dated_otherwise(platform, spans, places)) if not after else []
     units = sorted(_units(platform, spans, places), reverse=True)
     for day, table, ids in units:
         name = f"{day} {table}"
         if after and name >= after:
             continue
-        found += person_rows.find_ids(platform.database, places[table], day, ids)
+        found += person_rows.find_ids(platform.database, places[table], day, ids, secrets)
         if (time.monotonic() > until or len(found) >= _ENOUGH) and name != _name(units[-1]):
             return Looked(tuple(dict.fromkeys(found)), name)
     return Looked(tuple(dict.fromkeys(found)))
@@ -193,4 +211,4 @@ def _is_page(page: Any) -> bool:
     if not isinstance(day, str) or not is_day(day) or day > "9000":
         return False
     is_tag = isinstance(tag, str) and _TAG.fullmatch(tag) is not None
-    return is_tag and type(count) is int and 0 <= count <= MOST_IDS
+    return is_tag and type(count) is int and count >= 0

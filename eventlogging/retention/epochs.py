@@ -75,19 +75,6 @@ def key_of(database: Database, day: str) -> EpochKey:
     return EpochKey(epoch, bytes.fromhex(text))
 
 
-def known_key(database: Database, day: str) -> EpochKey | None:
-    """Return the key of a day's month; None where it was never made, or is destroyed."""
-    with database.read() as connection:
-        query = sa.select(epoch_key.c.secret).where(epoch_key.c.epoch == epoch_of(day))
-        text = connection.execute(query).scalar()
-    return EpochKey(epoch_of(day), bytes.fromhex(text)) if text else None
-
-
-def secret(database: Database, day: str) -> bytes:
-    """Return the secret of a day's month; made where there is none. Raises StoreUnavailable."""
-    return key_of(database, day).secret
-
-
 def destroy_past(database: Database, policies: Policies, today: str) -> list[str]:
     """Destroy the keys of past months of which no event waits to be stripped; return them.
 

@@ -7,17 +7,17 @@ through its own log, and while a legal hold keeps a schema.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from eventlogging import clock
 from eventlogging.platform import Platform
 from eventlogging.receipts import chain
 from eventlogging.receipts.chain import Receipt
 from eventlogging.registry import audit
 from eventlogging.retention import (
+    arrivals,
     erasure_book,
     person,
     person_log,
@@ -31,7 +31,6 @@ from eventlogging.retention.person_rows import Hit, Place
 from eventlogging.retention.policy import read_policies
 from eventlogging.store.database import Database
 from eventlogging.store.dialect import quoted
-from eventlogging.store.fixed import erasure as table
 from eventlogging.store.fixed import recent_id, table_day
 from eventlogging.store.leavings import scour
 
@@ -39,6 +38,7 @@ KIND = "erasure"
 # Of all jobs of each host these run so often that a host that is there has a run of them.
 HOST_JOBS = ("erasures", "alerts-host")
 _CHUNK = 100
+_LOG = "log"  # among tables that a hold keeps
 _MOST_NEEDLES = 20
 Recompute = Callable[[str, Sequence[str]], object]
 
@@ -85,14 +85,14 @@ def carry_out(
         return _look_after_leavings(platform, wish)
     host = this_host()
     if host not in wish.detail.get("hosts", {}):
-        _witness(platform, wish)
-    keys = person.keys_of(platform)
-    who = Identity(
-        wish.hashes, keys, frozenset(plain), before=wish.asked_at, spans=wish.spans
-    )  # fmt: skip
+        witness(platform, wish)
+    who = identity_of(platform, wish, plain)
     with database.read() as connection:
-        policies = read_policies(connection)
-    held = {name for name, policy in policies.own.items() if policy.held}
+        held = held_schemas(connection)
+        # Read before anything is looked at: what arrives meanwhile makes another mark.
+        mark = arrivals.mark(arrivals.booked(connection, [wish.asked_at])[wish.asked_at], held)
+    if has_looked(wish, host, mark):
+        return _finish(platform, wish)
     # How far the log is loaded is read first: what is loaded later counts as waiting still.
     done = person_log.progress(database)
     lines = person_log.look(platform.log_folder, done, who, held)
@@ -106,13 +106,14 @@ def carry_out(
         for schema in sorted(days):
             recompute(schema, sorted(days[schema]))
     if lines.held and not kept:
-        kept = {"log": lines.held}
+        kept = {_LOG: lines.held}
     reason = f"{lines.waiting} lines of its log are in no table yet" if lines.waiting else ""
     unreachable = list(person.out_of_reach(platform))
 
     def standing(detail: dict[str, Any]) -> None:
-        detail.setdefault("hosts", {})[host] = reason
-        detail["held"] = kept
+        note_look(detail, host, mark, reason)
+        detail["held_by"] = _held_by(detail) | {host: kept}
+        detail["held"] = _together(detail["held_by"].values())
         detail["out_of_reach"] = unreachable
         detail["texts"] = detail.get("texts", 0) + texts
 
@@ -146,6 +147,29 @@ def replay(
             before = wish.rows
             erased += carry_out(platform, wish, recompute=recompute).rows - before
     return erased
+
+
+def identity_of(platform: Platform, wish: Erasure, plain: Sequence[str] = ()) -> Identity:
+    """Return whom a wish is about: what they sent afterwards is not meant."""
+    keys = person.keys_of(platform)
+    return Identity(wish.hashes, keys, frozenset(plain), before=wish.asked_at, spans=wish.spans)
+
+
+def held_schemas(connection: sa.Connection) -> set[str]:
+    """Return the schemas that a legal hold keeps. Raises StoreUnavailable."""
+    return {name for name, policy in read_policies(connection).own.items() if policy.held}
+
+
+def has_looked(wish: Erasure, host: str, mark: object) -> bool:
+    """Whether a host would find no more than when it looked, and nothing of its log waits."""
+    marks, reasons = wish.detail.get("marks", {}), wish.detail.get("hosts", {})
+    return reasons.get(host) == "" and marks.get(host) == mark
+
+
+def note_look(detail: dict[str, Any], host: str, mark: object, reason: str = "") -> None:
+    """Note that a host has looked, what had arrived then, and what of its log still waits."""
+    detail.setdefault("hosts", {})[host] = reason
+    detail.setdefault("marks", {})[host] = mark
 
 
 def find(database: Database, id: str) -> Erasure | None:
@@ -208,6 +232,20 @@ def _delete(database: Database, wish: Erasure, place: Place, day: str, hits: Seq
         erasure_book.note(connection, wish.id, _adding_row(place.table, gone))
 
 
+def _held_by(detail: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    return dict(detail.get("held_by", {}))
+
+
+def _together(kept: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return what a hold keeps on all hosts: the same tables, each host's own log."""
+    found: dict[str, int] = {}
+    for of_host in kept:
+        for name, rows in of_host.items():
+            before = found.get(name, 0)
+            found[name] = before + rows if name == _LOG else max(before, rows)
+    return found
+
+
 def _booked_day(hit: Hit) -> str:
     return hit.day if hit.place.kind != "test" else ""
 
@@ -220,22 +258,20 @@ def _finish(platform: Platform, wish: Erasure) -> Erasure:
     if wish.state == DONE:
         return wish
     seen = wish.detail.get("hosts", {})
-    silent = [host for host in hosts(database, HOST_JOBS) if host not in seen]
-    if silent:
+    present = hosts(database, HOST_JOBS)
+    if any(host not in seen for host in present):
         return wish
     if any(seen.values()):
         return wish
-    if wish.detail.get("held"):
+    if any(rows for host, rows in _held_by(wish.detail).items() if host in present):
         if not wish.detail.get("receipt"):
             _tell_of_hold(platform, wish)
         return find(database, wish.id) or wish
+    if wish.detail.get("held"):  # on hosts that are away: when they come back, they look again
+        erasure_book.noted(database, wish.id, lambda detail: detail.update(held={}))
+        wish = find(database, wish.id) or wish
     with database.write() as connection:
-        mine = connection.execute(
-            sa.update(table)
-            .where(table.c.id == wish.id, table.c.state == ASKED)
-            .values(state=DONE, hashes="[]", done_at=clock.iso(clock.now_ms()))
-        ).rowcount
-        if mine:
+        if erasure_book.finish(connection, wish):
             receipt = _receipt(platform, wish, DONE, _told(wish))
             erasure_book.note(connection, wish.id, lambda detail: _stamp(detail, receipt))
             audit.record(connection, wish.asked_by, "erasure.done", wish.id, _told(wish))
@@ -294,7 +330,7 @@ def _said_who(platform: Platform, id: str) -> Receipt | None:
     return None
 
 
-def _witness(platform: Platform, wish: Erasure) -> None:
+def witness(platform: Platform, wish: Erasure) -> None:
     """Have this host's receipts name the person too: a restore may happen on any host."""
     if _said_who(platform, wish.id) is None:
         _receipt(platform, wish, ASKED, {})

@@ -16,15 +16,18 @@ from eventlogging.store.database import Database
 from eventlogging.store.fixed import erasure
 
 ASKED, DONE = "asked", "done"
+_NOBODY = "[]"
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """A person's wish to be forgotten. `hashes` are empty once it is done: receipts have them.
+    """A person's wish to be forgotten. `hashes` stay for some days after it is done, then go too.
 
     `spans` are ids of events instead, where a device asked for its own.
     `detail` holds `tables` (name → rows erased), `log_lines`, `texts`, `hosts` (name → what of its
-    log waits), `held` (table → rows that a hold keeps), `out_of_reach`, `receipt`, `leavings`.
+    log waits), `marks` (host → what had arrived when it looked), `held_by` (host → table → rows
+    that a hold keeps), `held` (the same of all hosts together), `out_of_reach`, `receipt`,
+    `leavings`.
     """
 
     id: str
@@ -77,10 +80,9 @@ def enter(
         id or str(uuid.uuid4()), tuple(hashes), asked_at or clock.iso(clock.now_ms()), who,
         ASKED, {}, None, tuple(spans),
     )  # fmt: skip
-    meant: Any = {"ids": written(spans)} if spans else made.hashes
     connection.execute(
         sa.insert(erasure).values(
-            id=made.id, hashes=json.dumps(meant), asked_at=made.asked_at,
+            id=made.id, hashes=_meant(made), asked_at=made.asked_at,
             asked_by=who[:191], state=ASKED, detail="{}",
         )
     )  # fmt: skip
@@ -94,8 +96,8 @@ def read(connection: sa.Connection, id: str) -> Erasure | None:
 
 
 def newest(connection: sa.Connection, limit: int = 100) -> list[Erasure]:
-    """Return the newest erasures, the newest first."""
-    query = sa.select(erasure).order_by(erasure.c.asked_at.desc(), erasure.c.id).limit(limit)
+    """Return the newest erasures, the newest first, and not of whom they are."""
+    query = sa.select(*_but_whose()).order_by(erasure.c.asked_at.desc(), erasure.c.id).limit(limit)
     return [_read(row) for row in connection.execute(query)]
 
 
@@ -106,6 +108,48 @@ def unfinished(connection: sa.Connection) -> list[Erasure]:
         erasure.c.state == ASKED, sa.not_(erasure.c.detail.contains('"leavings": "'))
     )
     return [_read(row) for row in connection.execute(query.where(open_ones))]
+
+
+def finish(connection: sa.Connection, wish: Erasure) -> bool:
+    """Say that it is done; False: somebody else did. Who it was stays, for what comes late."""
+    changed = connection.execute(
+        sa.update(erasure)
+        .where(erasure.c.id == wish.id, erasure.c.state == ASKED)
+        .values(state=DONE, hashes=_kept(wish), done_at=clock.iso(clock.now_ms()))
+    )
+    return changed.rowcount > 0
+
+
+def reopen(connection: sa.Connection, wish: Erasure) -> None:
+    """Say that it has to be carried out once more; only of one that says who it is."""
+
+    def change(detail: dict[str, Any]) -> None:
+        for name in ("receipt", "digest", "leavings"):
+            detail.pop(name, None)
+
+    changed = connection.execute(
+        sa.update(erasure)
+        .where(erasure.c.id == wish.id, erasure.c.state == DONE)
+        .values(state=ASKED, hashes=_meant(wish), done_at=None)
+    )
+    if changed.rowcount:
+        note(connection, wish.id, change)
+
+
+def kept(connection: sa.Connection) -> list[Erasure]:
+    """Return those that are done and may still be looked for; `read` says who each of them is."""
+    query = sa.select(*_but_whose()).where(erasure.c.state == DONE, erasure.c.hashes != _NOBODY)
+    rows = connection.execute(query.order_by(erasure.c.asked_at, erasure.c.id))
+    return [_read(row) for row in rows]
+
+
+def forget(connection: sa.Connection, moment: str) -> None:
+    """Forget who it was, where it was done up to a moment (ISO). Receipts have it still."""
+    connection.execute(
+        sa.update(erasure)
+        .where(erasure.c.state == DONE, erasure.c.done_at <= moment, erasure.c.hashes != _NOBODY)
+        .values(hashes=_NOBODY)
+    )
 
 
 def note(
@@ -145,9 +189,44 @@ def spans_of(content: Any) -> tuple[Span, ...]:
 
 
 def _read(row: Any) -> Erasure:
-    meant = json.loads(row.hashes)
-    is_device = isinstance(meant, dict)
+    hashes, spans = _who(json.loads(row.hashes))
     return Erasure(
-        row.id, () if is_device else tuple(meant), row.asked_at, row.asked_by, row.state,
-        json.loads(row.detail), row.done_at, spans_of(meant["ids"]) if is_device else (),
+        row.id, hashes, row.asked_at, row.asked_by, row.state, json.loads(row.detail),
+        row.done_at, spans,
     )  # fmt: skip
+
+
+def _but_whose() -> list[Any]:
+    """All columns; instead of who it is, which may be thousands of ids, nobody."""
+    nobody = sa.literal(_NOBODY).label("hashes")
+    return [nobody if column.name == "hashes" else column for column in erasure.c]
+
+
+def _meant(wish: Erasure) -> str:
+    return json.dumps({"ids": written(wish.spans)} if wish.spans else wish.hashes)
+
+
+def _kept(wish: Erasure) -> str:
+    """Write who it was backwards.
+
+    Whoever searches the files of the database for a hash or an id finds then what should have
+    gone, and not this.
+    """
+    return json.dumps({"was": _turned(wish.hashes), "ids": _all_turned(written(wish.spans))})
+
+
+def _turned(texts: Sequence[str]) -> list[str]:
+    return [text[::-1] for text in texts]
+
+
+def _all_turned(spans: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [[first, last, _turned(ids)] for first, last, ids in spans]
+
+
+def _who(meant: Any) -> tuple[tuple[str, ...], tuple[Span, ...]]:
+    """Read what `_meant` or `_kept` wrote."""
+    if not isinstance(meant, dict):
+        return tuple(meant), ()
+    if "was" not in meant:
+        return (), spans_of(meant["ids"])
+    return tuple(_turned(meant["was"])), spans_of(_all_turned(meant["ids"]))

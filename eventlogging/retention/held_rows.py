@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from eventlogging.clock import moved
 from eventlogging.event import UNKNOWN
 from eventlogging.loader.prepare import UNKNOWN_TABLE
-from eventlogging.retention.policy import moved
 from eventlogging.store.database import Database
-from eventlogging.store.dialect import INVALID_KEY, quoted
+from eventlogging.store.dialect import INVALID_KEY, SCRUBBED, quoted
 from eventlogging.store.fixed import event_schema, schema_table, table_day
 from eventlogging.store.migrate import tables as database_tables
 
-SCRUBBED = "_scrubbed"  # what the name of a table of stripped events ends with
 _EARLIEST = "1000-01-01"  # the least that a DATETIME may be compared with
 
 

@@ -14,12 +14,13 @@ import orjson
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.event import Outcome
 from eventlogging.ledger.sentence import grouped
 from eventlogging.log import blank, reader
 from eventlogging.platform import Platform
 from eventlogging.registry.export import held_documents
-from eventlogging.retention.policy import LAST_DAY, Policies, moved
+from eventlogging.retention.policy import LAST_DAY, Policies
 from eventlogging.store.database import Database
 from eventlogging.store.fixed import checkpoint, parked
 
@@ -49,7 +50,11 @@ def oldest(folder: Path) -> str | None:
 
 
 def first_kept(platform: Platform, policies: Policies, today: str) -> str:
-    """Return the first day whose log stays: it is kept no longer than any event in it may be."""
+    """Return the first day whose log stays: none is kept for more days than any rule keeps events.
+
+    The days of the log are those of receipt. An event dated late leaves its table the sooner
+    after its receipt, and its line goes with the day that it was received on.
+    """
     keeps = [platform.config.log_keep_days, policies.shortest]
     with platform.database.read() as connection:
         for (folder, _), rule in held_documents(connection).items():

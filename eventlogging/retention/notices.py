@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from eventlogging.clock import age, moved
 from eventlogging.registry import owners
 from eventlogging.registry.model import RegisteredSchema, Snapshot
 from eventlogging.retention import words
 from eventlogging.retention.letter import Letter, Part, Post, send
-from eventlogging.retention.policy import Extension, Policies, Policy, age, moved
+from eventlogging.retention.policy import Extension, Policies, Policy
 from eventlogging.retention.standing import Going, Standing, read_standing
 
 LEVELS = (1, 7, 14)  # days before, the nearest first

@@ -11,6 +11,7 @@ from eventlogging.governance.purge_rules import Fields, own_problems
 from eventlogging.registry import own_document
 from eventlogging.registry.own_document import DEFAULT, Problem, Saved, standing
 from eventlogging.registry.stored import stored_schema
+from eventlogging.retention import remaining
 from eventlogging.retention.policy import Policy, policy_of
 from eventlogging.store.database import Database
 
@@ -44,8 +45,8 @@ def problems(
 ) -> Iterator[Problem]:
     """Yield why a document may not take the place of the one that stands (none: it may).
 
-    Without `may_lengthen` nothing may be kept for more days than now, and an extension that the
-    document states stays as it is.
+    Without `may_lengthen` nothing may be kept for more days than now, no part of an event that
+    `[scrub]` leaves either, and an extension that the document states stays as it is.
     """
     reason = why_not(schema)
     held = stored_schema(connection, schema)
@@ -65,22 +66,24 @@ def problems(
 def _lengthened(
     schema: str, old: Mapping[str, Any], new: Mapping[str, Any], default: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    for key, was, would in longer(policy_of(schema, old, default), policy_of(schema, new, default)):
-        yield (
-            (key,),
-            f"{_DAYS[key]} would be kept for {would} days instead of {was}; only an admin keeps "
-            "them longer for good, so ask for an extension, which has an end",
-        )
+    was, would = policy_of(schema, old, default), policy_of(schema, new, default)
+    yield from longer(was, would)
+    if would.scrub is not None:
+        yield from remaining.longer(was.scrub, would.scrub, was.keep_days, new["scrub"])
     if old.get("extension") != new.get("extension"):
         yield ("extension",), "only an admin changes `extension` here; ask for one instead"
 
 
-def longer(old: Policy, new: Policy) -> Iterator[tuple[str, int, int]]:
-    """Yield (key, days now, days then) of all that the new policy keeps for more days."""
-    for key in _DAYS:
+def longer(old: Policy, new: Policy) -> Iterator[Problem]:
+    """Yield which whole events the new policy keeps for more days than the old one."""
+    for key, what in _DAYS.items():
         was, would = getattr(old, key), getattr(new, key)
         if would > was:
-            yield key, was, would
+            yield (
+                (key,),
+                f"{what} would be kept for {would} days instead of {was}; only an admin keeps "
+                "them longer for good, so ask for an extension, which has an end",
+            )
 
 
 def save(

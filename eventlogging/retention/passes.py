@@ -3,6 +3,10 @@
 Each step can be done again, and by two machines at once: what is gone is gone, books are made to
 agree by counting, aggregates and stripped rows are there once. What somebody holds is left for
 the next pass.
+
+A pass may take hours. So the policy and the legal hold of a schema are read anew before each group
+of its days and in each transaction that deletes: where they are not what the plan saw, the rest
+stays.
 """
 
 from __future__ import annotations
@@ -24,8 +28,8 @@ from eventlogging.registry.model import RegisteredSchema
 from eventlogging.retention import held_rows, log_days, purge, unfinished
 from eventlogging.retention.held_rows import EventTable
 from eventlogging.retention.plan import LOG, TABLES, UNSEALED, Plan, Step
-from eventlogging.retention.policy import LAST_DAY, Policies, Policy, read_policies
-from eventlogging.retention.purge import Changed
+from eventlogging.retention.policy import LAST_DAY, Policy, read_policies, read_policy
+from eventlogging.retention.purge import Changed, May
 from eventlogging.retention.throttle import Throttle
 from eventlogging.retention.unfinished import Note
 from eventlogging.store.database import Database
@@ -42,6 +46,8 @@ class Stripped(Protocol):
     def new(self) -> int: ...
     @property
     def columns_filled(self) -> Iterable[str]: ...
+    @property
+    def emptied(self) -> int: ...
 
 
 Settle = Callable[[Database, RegisteredSchema, Policy, str], int]
@@ -97,10 +103,9 @@ def run(
             newest = chain.append(folder, "begin", {"today": plan.today})
         platform.registry.refresh()
         with platform.database.read() as connection:
-            policies = read_policies(connection)
             tables = {one.name: one for one in held_rows.event_tables(connection)}
         one = _Pass(
-            platform, folder, policies, tables, settle, strip, more or {}, progress,
+            platform, folder, tables, settle, strip, more or {}, progress,
             pause or Throttle(platform), newest.number,
         )  # fmt: skip
         one.finish_former()
@@ -108,7 +113,9 @@ def run(
             one.do(step)
         purge.tidy(platform.database)
         outcome = Outcome(plan.today, one.steps, one.rows, tuple(one.deferred))
-        chain.append(folder, "pass", {"checksum": plan.checksum, **outcome.as_dict()})
+        # The kinds tell a pass over tables from one over a host's files; old receipts lack them.
+        body = {"checksum": plan.checksum, "kinds": list(plan.kinds), **outcome.as_dict()}
+        chain.append(folder, "pass", body)
     for sentence in outcome.deferred:
         _logger.warning("purge: %s", sentence)
     return outcome
@@ -119,11 +126,13 @@ class _Made:
     """What was made of the events of a step before they went."""
 
     stripped: int = 0
+    emptied: int = 0
     columns: set[str] = field(default_factory=set)
 
     def as_body(self) -> dict[str, Any]:
         """Return it as its receipt says it."""
-        return {"stripped": self.stripped, "columns_filled": sorted(self.columns)}
+        emptied = {"emptied": self.emptied} if self.emptied else {}
+        return {"stripped": self.stripped, "columns_filled": sorted(self.columns), **emptied}
 
 
 @dataclass
@@ -132,7 +141,6 @@ class _Pass:
 
     platform: Platform
     folder: Path
-    policies: Policies
     tables: Mapping[str, EventTable]
     settle: Settle
     strip: Strip
@@ -172,12 +180,11 @@ class _Pass:
 
     def _do(self, step: Step) -> None:
         if step.kind in TABLES:
-            policy = self.policies.of(step.schema)
-            if policy.version != step.policy:
-                raise TableTrouble(step.table, "its policy is another one by now")
             table = self.tables.get(step.table)
             if table is None:
                 raise TableTrouble(step.table, "nobody knows this table")
+            with self.platform.database.read() as connection:
+                policy = _as_planned(connection, step)
             self._table(step, table, policy)
         elif step.kind in LOG:
             self._log(step)
@@ -198,24 +205,33 @@ class _Pass:
         note = Note(kind, body, out, self.number)
         unfinished.write(self.folder, note)
         made = _Made()
+
+        def may(connection: sa.Connection) -> None:
+            _as_planned(connection, step)
+
         try:
             if step.kind == "unsealed":
                 for day in step.days:
                     span = purge.span_of(day)
                     purge.delete(
-                        database, table, span, UNSEALED, pause=self.pause, gone=self.progress
-                    )
+                        database, table, span, UNSEALED,
+                        may=may, pause=self.pause, gone=self.progress,
+                    )  # fmt: skip
             elif step.kind == "scrubbed" and step.cut_off == LAST_DAY:
-                self.progress(purge.drop_table(database, table, step.days))
+                self.progress(purge.drop_table(database, table, step.days, may=may))
             else:
                 for group in purge.groups(database, table, step.days):
-                    self._group(table, policy, group, made)
+                    with database.read() as connection:
+                        may(connection)
+                    self._group(table, policy, group, made, may)
         finally:
             # Also of what was deleted before something went wrong.
             self._receipt_of_rows(table, note, made if kind == "scrub" else None)
             unfinished.forget(self.folder)
 
-    def _group(self, table: EventTable, policy: Policy, group: purge.Group, made: _Made) -> None:
+    def _group(
+        self, table: EventTable, policy: Policy, group: purge.Group, made: _Made, may: May
+    ) -> None:
         """Keep what is to be kept of some days, and delete them."""
         database = self.platform.database
         keeps = table.what == "valid" and (policy.aggregates or policy.scrub)
@@ -227,7 +243,10 @@ class _Pass:
                 for day in group.days:
                     self._keep(table, policy, day, made)
             try:
-                purge.clear(database, table, group, seen=seen, pause=self.pause, gone=self.progress)
+                purge.clear(
+                    database, table, group,
+                    seen=seen, may=may, pause=self.pause, gone=self.progress,
+                )  # fmt: skip
             except Changed:
                 if not tries_left:
                     raise
@@ -247,6 +266,7 @@ class _Pass:
             if policy.scrub:
                 stripped = self.strip(database, schema, table.name, policy, day)
                 made.stripped += stripped.new
+                made.emptied += stripped.emptied
                 made.columns.update(stripped.columns_filled)
         except StoreUnavailable:
             raise
@@ -270,7 +290,6 @@ class _Pass:
         self.rows += before - after
 
     def _log(self, step: Step) -> None:
-        policies, today = self.policies, log_days.today()
         if step.kind == "log":
             note = Note("log", _log_body("retired", step.days, step.cut_off), {}, self.number)
             unfinished.write(self.folder, note)
@@ -279,6 +298,9 @@ class _Pass:
             unfinished.forget(self.folder)
             self.deferred += retired.stay
         else:
+            with self.platform.database.read() as connection:
+                policies = read_policies(connection)
+            today = log_days.today()
             first = log_days.first_kept(self.platform, policies, today)
             lines = log_days.blank_unsealed(self.platform, policies, today, first)
             if lines:
@@ -305,6 +327,14 @@ class _Pass:
             and one.body.get("what") == note.body.get("what")
             for one in chain.read(self.folder)
         )
+
+
+def _as_planned(connection: sa.Connection, step: Step) -> Policy:
+    """Return the policy of a step; raise TableTrouble where it is another one by now, or a hold."""
+    policy = read_policy(connection, step.schema)
+    if policy.version != step.policy:
+        raise TableTrouble(step.table, "its policy is another one by now")
+    return policy
 
 
 def _log_body(what: str, days: tuple[str, ...], cut_off: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
@@ -112,11 +112,6 @@ def export(platform: Platform, ids: Sequence[str]) -> dict[str, Any]:
     document["waiting"] = [_parsed_raw(line) for line in waiting]
     document["out_of_reach"] = list(out_of_reach(platform))
     return document
-
-
-def received_before(who: Identity, moment: str) -> Identity:
-    """Return the same person, as far as was received up to a moment (ISO)."""
-    return replace(who, before=moment)
 
 
 def shown(place: Place, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,12 +66,12 @@ def look(folder: Path, done: Progress, who: Identity, held: Collection[str] = ()
     for name in reader.segments(folder):
         loaded = found.loaded
         for offset, content in _contents(folder, name, who):
-            if content["schema"] in held:
+            if not done.is_loaded(name, offset):
+                found.waiting += 1  # even of a held schema: its row is found once it is there
+            elif content["schema"] in held:
                 found.held += 1
-            elif done.is_loaded(name, offset):
-                found.loaded += 1
             else:
-                found.waiting += 1
+                found.loaded += 1
         if found.loaded > loaded:
             found.segments.append(name)
     return found

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.event import UNKNOWN
 from eventlogging.loader.prepare import UNKNOWN_TABLE
 from eventlogging.platform import Platform
@@ -28,6 +29,7 @@ from eventlogging.store.migrate import tables as present_tables
 EVENT_KEY = ("dt", "id")
 _PAGE = 500
 _IDS = 400  # asked for at once
+Secrets = Mapping[str, bytes | None]
 _TEXTS = ("CHAR", "TEXT", "JSON", "CLOB")
 _CAPSULE = frozenset(
     {"dt", "id", "received", "version", "host", "wiki", "user_agent_browser", "user_agent_major",
@@ -78,14 +80,14 @@ def places(database: Database, snapshot: Snapshot) -> list[Place]:
 
 def find(database: Database, place: Place, who: Identity) -> Iterator[Hit]:
     """Yield the person's rows of a table. Raises StoreUnavailable."""
+    secrets = month_secrets(database) if place.kind == "stripped" else {}
     if who.spans:
         for day in booked_days(database, place.table) if place.kind != "test" else ():
-            yield from find_ids(database, place, day, who.ids_on(day), who.before)
+            yield from find_ids(database, place, day, who.ids_on(day), secrets, who.before)
         return
     if place.kind == "test":
         yield from _unsealed(database, place, who, "1 = 1", {})
         return
-    secrets = _secrets(database) if place.kind == "stripped" else {}
     for day in booked_days(database, place.table):
         given: Sequence[str] = who.hashes
         if place.kind == "stripped":
@@ -101,15 +103,16 @@ def find(database: Database, place: Place, who: Identity) -> Iterator[Hit]:
 
 
 def find_ids(
-    database: Database, place: Place, day: str, ids: Collection[str], before: str = LAST_MOMENT
-) -> Iterator[Hit]:
+    database: Database, place: Place, day: str, ids: Collection[str], secrets: Secrets,
+    before: str = LAST_MOMENT,
+) -> Iterator[Hit]:  # fmt: skip
     """Yield the rows of a day that have one of some ids, received up to a moment (ISO).
 
-    Raises StoreUnavailable.
+    `secrets` are those of stripped tables, as `month_secrets` read them. Raises StoreUnavailable.
     """
     wanted = sorted(ids)
     if place.kind == "stripped" and wanted:
-        secret = _secrets(database).get(day[:7])
+        secret = secrets.get(day[:7])
         if secret is None:
             return  # out of reach: its key is destroyed
         wanted = [EpochKey(day[:7], secret).id(id) for id in wanted]
@@ -129,7 +132,7 @@ def find_ids(
 
 def unreachable(database: Database, place: Place) -> list[str]:
     """Return the months of a stripped table whose key is destroyed, but which have rows."""
-    secrets = _secrets(database)
+    secrets = month_secrets(database)
     months = {day[:7] for day in booked_days(database, place.table)}
     return sorted(month for month in months if secrets.get(month) is None)
 
@@ -274,12 +277,12 @@ def _after(key: Sequence[str], after: tuple[Any, ...] | None) -> tuple[str, dict
 
 
 def _day_where(place: Place, day: str) -> tuple[str, dict[str, Any]]:
-    following = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
     time = quoted(place.time)
-    return f"{time} >= :day AND {time} < :next", {"day": day, "next": following}
+    return f"{time} >= :day AND {time} < :next", {"day": day, "next": moved(day, 1)}
 
 
-def _secrets(database: Database) -> dict[str, bytes | None]:
+def month_secrets(database: Database) -> Secrets:
+    """Return month → the key of hashes in stripped tables; None: destroyed."""
     c = epoch_key.c
     with database.read() as connection:
         rows = connection.execute(sa.select(c.epoch, c.secret)).all()

@@ -5,6 +5,7 @@ None should hold anybody's hash; where one does, the hash alone is taken out of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def take_out(database: Database, outbox: Path, hashes: Sequence[str]) -> int:
     for path in _files(outbox, hashes):
         text = path.read_bytes()
         for one in hashes:
-            text = text.replace(one.encode(), INSTEAD.encode())
+            text = _written(one).sub(INSTEAD.encode(), text)
         draft = path.with_name(f".{path.name}.part")
         draft.write_bytes(text)
         draft.chmod(0o600)
@@ -69,6 +70,11 @@ def _files(outbox: Path, hashes: Sequence[str]) -> list[Path]:
     found = []
     for path in sorted(outbox.glob("[!.]*.eml")) if outbox.is_dir() else ():
         text = path.read_bytes()
-        if any(one.encode() in text for one in hashes):
+        if any(_written(one).search(text) for one in hashes):
             found.append(path)
     return found
+
+
+def _written(hash: str) -> re.Pattern[bytes]:
+    """A hash as it stands in a mail: quoted-printable may break the line at any place of it."""
+    return re.compile(rb"(?:=\r?\n)?".join(re.escape(one).encode() for one in hash))

@@ -15,10 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.platform import Platform
 from eventlogging.retention import held_rows, log_days
 from eventlogging.retention.held_rows import EventTable
-from eventlogging.retention.policy import LAST_DAY, Policies, Policy, moved, read_policies
+from eventlogging.retention.policy import LAST_DAY, Policies, Policy, read_policies
 
 TABLES = ("purge", "scrub", "invalid", "unsealed", "scrubbed")  # kinds of steps in the database
 LOG = ("log", "blank")  # kinds of steps on this host's disk
@@ -51,11 +52,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in the order in which they are done. `checksum` names all that would go."""
+    """The steps in the order in which they are done. `checksum` names all that would go.
+
+    `kinds`: the kinds of steps that were looked for, in order, whether any was due or not.
+    """
 
     today: str
     steps: tuple[Step, ...]
     checksum: str
+    kinds: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -66,7 +71,7 @@ class Plan:
         """Return all of it."""
         return {
             "today": self.today, "rows": self.rows, "checksum": self.checksum,
-            "steps": [step.as_dict() for step in self.steps],
+            "kinds": list(self.kinds), "steps": [step.as_dict() for step in self.steps],
         }  # fmt: skip
 
 
@@ -95,13 +100,13 @@ def make(
             steps += [step for step in found if step.kind in kinds]
     if schema is None:
         steps += [step for step in _of_log(platform, policies, today) if step.kind in kinds]
-    return planned(today, [*steps, *more])
+    asked = (kind for kind in kinds if schema is None or kind in TABLES)
+    return _planned(today, [*steps, *more], tuple(sorted(asked)))
 
 
-def planned(today: str, steps: Sequence[Step]) -> Plan:
-    """Return the plan of some steps."""
+def _planned(today: str, steps: Sequence[Step], kinds: tuple[str, ...]) -> Plan:
     text = json.dumps([step.as_dict() for step in steps], sort_keys=True)
-    return Plan(today, tuple(steps), hashlib.sha256(text.encode()).hexdigest()[:12])
+    return Plan(today, tuple(steps), hashlib.sha256(text.encode()).hexdigest()[:12], kinds)
 
 
 def _of_table(

@@ -12,11 +12,11 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from eventlogging.clock import age, moved
 from eventlogging.governance.model import (
     DEFAULT_CAP_DAYS,
     DEFAULT_INVALID_KEEP_DAYS,
@@ -27,7 +27,7 @@ from eventlogging.governance.model import (
     pointer_of,
 )
 from eventlogging.registry.export import held_documents
-from eventlogging.store.fixed import event_schema, extension, legal_hold
+from eventlogging.store.fixed import event_schema, extension, governance, legal_hold
 
 FIRST_DAY, LAST_DAY = "0000-00-00", "9999-12-31"
 
@@ -108,18 +108,6 @@ class Policy:
         """Whether valid events of a day go (or are stripped): all of it is older than its keep."""
         return not self.held and age(day, today) > self.keep_of(day, today)
 
-    def goes_on(self, day: str, today: str) -> str:
-        """Return the day on which valid events of `day` go, by what is known today."""
-        return moved(day, self.keep_of(day, today) + 1)
-
-    def first_kept(self, today: str) -> str:
-        """Return a day before which everything is due.
-
-        With extensions there may be days after it that are due too; `is_due` says which.
-        """
-        longest = max([self.keep_days, *(one.keep_days for one in self.extensions)])
-        return FIRST_DAY if self.held else moved(today, -longest)
-
     def invalid_first_kept(self, today: str) -> str:
         """Return the first day of receipt whose refused events stay."""
         return FIRST_DAY if self.held else moved(today, -self.invalid_keep_days)
@@ -158,16 +146,6 @@ class Policies:
         return min(min(one.keep_days, one.invalid_keep_days) for one in everyone)
 
 
-def age(day: str, today: str) -> int:
-    """Return how many days `day` lies before `today`."""
-    return (date.fromisoformat(today) - date.fromisoformat(day)).days
-
-
-def moved(day: str, days: int) -> str:
-    """Return the day that lies so many days later."""
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
-
-
 def read_policies(connection: sa.Connection) -> Policies:
     """Return the policies in force, of every registered schema. Raises StoreUnavailable."""
     documents = held_documents(connection)
@@ -185,6 +163,40 @@ def read_policies(connection: sa.Connection) -> Policies:
         own[name] = policy_of(name, rule, default, tuple(extensions[name]), held=name in held)
     cap = default.get("cap_days", DEFAULT_CAP_DAYS)
     return Policies(policy_of("", {}, default), own, cap)
+
+
+def read_policy(connection: sa.Connection, schema: str) -> Policy:
+    """Return one schema's policy, as it is in this instant; as `Policies.of` has it.
+
+    No hold of the schema is placed or lifted before this transaction ends. Raises StoreUnavailable.
+    """
+    held = connection.execute(_hold_of(schema).with_for_update(read=True)).first() is not None
+    return _policy(connection, schema, held=held)
+
+
+def look_up_policy(connection: sa.Connection, schema: str) -> Policy:
+    """Return one schema's policy for a page to show; nothing is locked. Raises StoreUnavailable."""
+    held = connection.execute(_hold_of(schema)).first() is not None
+    return _policy(connection, schema, held=held)
+
+
+def _hold_of(schema: str) -> sa.Select[tuple[int]]:
+    c = legal_hold.c
+    return sa.select(c.id).where(c.schema == schema, c.lifted_at.is_(None))
+
+
+def _policy(connection: sa.Connection, schema: str, *, held: bool) -> Policy:
+    g, e = governance.c, event_schema.c
+    names = ("default.toml", f"{schema}.toml")
+    rows = connection.execute(
+        sa.select(g.name, g.document).where(g.folder == "purge", g.name.in_(names))
+    )
+    found = {row.name: _table(json.loads(row.document)) for row in rows}
+    default = found.get("default.toml", {})
+    if connection.execute(sa.select(e.name).where(e.name == schema)).first() is None:
+        return policy_of("", {}, default)
+    granted = tuple(_granted(connection)[schema])
+    return policy_of(schema, found.get(f"{schema}.toml", {}), default, granted, held=held)
 
 
 def policy_of(
@@ -219,7 +231,7 @@ def policy_of(
     )  # fmt: skip
 
 
-def _granted(connection: sa.Connection) -> Mapping[str, list[Extension]]:
+def _granted(connection: sa.Connection) -> defaultdict[str, list[Extension]]:
     found: defaultdict[str, list[Extension]] = defaultdict(list)
     query = sa.select(extension).where(extension.c.state == "granted").order_by(extension.c.id)
     for row in connection.execute(query):

@@ -16,16 +16,19 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.errors import StoreUnavailable, TableTrouble
 from eventlogging.retention import held_rows
 from eventlogging.retention.held_rows import EventTable
-from eventlogging.retention.policy import moved
 from eventlogging.store.database import Database
 from eventlogging.store.dialect import Stretch, quoted
 from eventlogging.store.fixed import table_day
 
 Pause = Callable[[], None]
 Gone = Callable[[int], None]  # told of so many rows each time
+# Asked in each transaction before it commits, and before a drop: raises TableTrouble where what
+# would go must stay.
+May = Callable[[sa.Connection], None]
 _FEWEST, _MOST = 100, 10_000  # rows in one transaction
 _SHORT, _LONG = 0.04, 0.1  # seconds of a transaction, between which their number stays
 _BREATH = 0.12  # seconds between two of them: longer than a writer that waits sleeps at a time
@@ -60,7 +63,7 @@ def groups(database: Database, table: EventTable, days: Sequence[str]) -> list[G
                 connection.exec_driver_sql(statement)
 
         # The newest part is never dropped; so that it is one of days that stay:
-        _retried(table.name, database, make_room)
+        retried(table.name, database, make_room)
         parts = database.dialect.stretches(connection, table.name)
         found, left = [], list(days)
         for part in parts:
@@ -77,20 +80,21 @@ def clear(
     group: Group,
     *,
     seen: Mapping[str, int] | None = None,
+    may: May = lambda connection: None,
     pause: Pause = lambda: None,
     gone: Gone = lambda rows: None,
 ) -> None:
     """Delete all rows of the days of a group, and make their books agree.
 
     `seen` is day → rows in, as the books said before what was to be kept of them was made. Raises
-    Changed where more came in since, TableTrouble where the table cannot be had.
+    Changed where more came in since, TableTrouble where the table cannot be had, or by `may`.
     """
     if group.stretch is not None:
-        _drop(database, table, group.stretch, group.days, seen)
+        _drop(database, table, group.stretch, group.days, seen, may)
     elif table.exists:
         for day in group.days:
             span = span_of(day)
-            delete(database, table, span, None, seen=seen, pause=pause, gone=gone)
+            delete(database, table, span, None, seen=seen, may=may, pause=pause, gone=gone)
     for rows in settle_books(database, table, group.days).values():
         gone(rows)
 
@@ -102,6 +106,7 @@ def delete(
     only: Mapping[str, int] | None,
     *,
     seen: Mapping[str, int] | None = None,
+    may: May = lambda connection: None,
     pause: Pause = lambda: None,
     gone: Gone = lambda rows: None,
 ) -> None:
@@ -118,9 +123,11 @@ def delete(
                 _book_out(connection, table.name, span[0], number)
                 if seen is not None and _rows_in(connection, table.name, span[0]) != seen[span[0]]:
                     raise Changed(f"{table.name} of {span[0]}")
+                # Last: what it reads, no statement before it has fixed to an earlier moment.
+                may(connection)
             return number
 
-        number = _retried(table.name, database, some)
+        number = retried(table.name, database, some)
         gone(number)
         took = time.monotonic() - begun
         if number < most:
@@ -133,14 +140,22 @@ def delete(
         pause()
 
 
-def drop_table(database: Database, table: EventTable, days: Sequence[str]) -> int:
+def drop_table(
+    database: Database,
+    table: EventTable,
+    days: Sequence[str],
+    *,
+    may: May = lambda connection: None,
+) -> int:
     """Drop a whole table, and close its books; return how many rows these had."""
 
     def drop() -> None:
+        with database.read() as connection:
+            may(connection)
         with database.ddl() as connection:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quoted(table.name)}")
 
-    _retried(table.name, database, drop)
+    retried(table.name, database, drop)
     absent = EventTable(table.schema, table.name, table.what, exists=False)
     return sum(settle_books(database, absent, days).values())
 
@@ -170,7 +185,7 @@ def settle_books(database: Database, table: EventTable, days: Sequence[str]) -> 
                 after = connection.execute(sa.select(c.rows_out).where(this)).scalar_one()
             return int(after) - int(before)
 
-        found[day] = _retried(table.name, database, settle)
+        found[day] = retried(table.name, database, settle)
     return found
 
 
@@ -189,14 +204,18 @@ def _drop(
     part: Stretch,
     days: Sequence[str],
     seen: Mapping[str, int] | None,
+    may: May,
 ) -> None:
     refused: list[str] = []
 
     def drop() -> None:
         with database.ddl() as connection:
 
-            def may() -> bool:
+            def may_now() -> bool:
                 refused.clear()
+                # On another connection: this one may read the locked table alone.
+                with database.read() as other:
+                    may(other)
                 if not _holds_only(connection, table, part, days):
                     refused.append("rows of other days came in")
                 # On another connection: what is committed now, and no more can be, is all.
@@ -207,9 +226,9 @@ def _drop(
                     refused.append("rows came in")
                 return not refused
 
-            database.dialect.drop_stretch(connection, table.name, part, may)
+            database.dialect.drop_stretch(connection, table.name, part, may_now)
 
-    _retried(table.name, database, drop)
+    retried(table.name, database, drop)
     if refused:
         raise Changed(f"{table.name}: {refused[0]}")
 
@@ -253,8 +272,8 @@ def _count_locked(connection: sa.Connection, table: EventTable, day: str) -> int
     return int(connection.execute(query).scalar_one())
 
 
-def _retried(table: str, database: Database, work: Callable[[], Value]) -> Value:
-    """Do some work that somebody who holds the table may be in the way of.
+def retried(table: str, database: Database, work: Callable[[], Value]) -> Value:
+    """Do some work, up to three times, that somebody who holds the table may be in the way of.
 
     Raises TableTrouble where they always were, StoreUnavailable where the server is gone.
     """

@@ -92,13 +92,13 @@ def heading(policy: Policy, fields: Sequence[Leaf]) -> str:
     if policy.held:
         return f"{policy.schema} is held: nothing of it goes"
     staying = [words for words in (_share(policy.scrub, fields), _names_of(policy)) if words]
-    after = f"{policy.schema}: events go after {_days(policy.keep_days)}"
+    after = f"{policy.schema}: events go after {days(policy.keep_days)}"
     return f"{after}; {_and(staying)} stay" if staying else f"{after}; nothing of them stays"
 
 
 def in_a_line(policy: Policy, fields: Sequence[Leaf]) -> str:
     """Return `90 days, then stripped to 25 of 28 fields; aggregates: speed_per_day`."""
-    text = _days(policy.keep_days)
+    text = days(policy.keep_days)
     if policy.scrub is not None:
         text += f", then stripped to {_share(policy.scrub, fields) or 'their envelope'}"
         if policy.scrub.keep_days is not None:
@@ -130,11 +130,11 @@ def stages(policy: Policy, fields: Sequence[Leaf]) -> list[Stage]:
 
 def refused_words(policy: Policy) -> str:
     """Return how long refused events stay."""
-    text = f"Refused events go after {_days(policy.invalid_keep_days)}"
+    text = f"Refused events go after {days(policy.invalid_keep_days)}"
     if policy.unsealed_keep_days >= policy.invalid_keep_days:
         return f"{text}."
-    days = _days(policy.unsealed_keep_days)
-    return f"{text}; those whose private fields could not be found, after {days}."
+    sooner = days(policy.unsealed_keep_days)
+    return f"{text}; those whose private fields could not be found, after {sooner}."
 
 
 def stripped_words(scrub: Scrub, fields: Sequence[Leaf]) -> str:
@@ -147,6 +147,11 @@ def stripped_words(scrub: Scrub, fields: Sequence[Leaf]) -> str:
         named = [field_of(one.pointer) for one in scrub.fields if one.how == way]
         text += f"; {_some(named)} {words}" if named else ""
     return text + (f"; with {_and(scrub.capsule)}." if scrub.capsule else ".")
+
+
+def days(number: int) -> str:
+    """Return `1 day` or `90 days`."""
+    return f"{grouped(number)} {'day' if number == 1 else 'days'}"
 
 
 def aggregate_words(one: Aggregate) -> str:
@@ -198,10 +203,6 @@ def _names_of(policy: Policy) -> str:
 
 def _fields(pointers: Sequence[str]) -> str:
     return field_of(pointers[0]) if len(pointers) == 1 else f"{grouped(len(pointers))} fields"
-
-
-def _days(number: int) -> str:
-    return f"{grouped(number)} {'day' if number == 1 else 'days'}"
 
 
 def _count(items: Sequence[object], one: str, many: str) -> str:

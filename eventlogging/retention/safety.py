@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import age, moved
 from eventlogging.platform import Platform
 from eventlogging.receipts import chain
-from eventlogging.retention.policy import age, moved
 from eventlogging.store.fixed import job_run, ledger
 
 MOST_DAYS = 2  # between two passes without asking; and days without life among those in between

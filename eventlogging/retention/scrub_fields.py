@@ -29,6 +29,8 @@ from eventlogging.schema.plan import MAX_NAME
 from eventlogging.schema.room import fit
 from eventlogging.schema.walk import pointer, tokens_of
 
+# What a payload raises that nobody can read, cut or write.
+UNREADABLE = (TypeError, ValueError, ArithmeticError, RecursionError)
 _GONE: Any = object()
 _ITEMS = "*"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]", re.ASCII)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from eventlogging.retention.policy import Policies, Policy, moved
+from eventlogging.clock import moved
+from eventlogging.retention.policy import Policies, Policy
 from eventlogging.store.fixed import schema_table, table_day
 
 
@@ -103,6 +104,29 @@ def read_standing(
         name: Standing(name, policy, dict(sorted(rows[name].items())), name in began)
         for name, policy in sorted(policies.own.items())
     }
+
+
+def standing_of(connection: sa.Connection, policy: Policy, today: str) -> Standing:
+    """Return how the schema of a policy stands; of others nothing is read.
+
+    Raises StoreUnavailable.
+    """
+    t, d = schema_table.c, table_day.c
+    query = (
+        sa.select(d.day, sa.func.sum(d.rows_in), sa.func.sum(d.rows_out))
+        .join_from(schema_table, table_day, t.table_name == d.table_name)
+        .where(t.schema == policy.schema)
+        .group_by(d.day)
+        .order_by(d.day)
+    )
+    days: dict[str, int] = {}
+    began = False
+    for day, came, went in connection.execute(query):
+        if came > went:
+            days[day] = int(came - went)
+        elif came and moved(day, policy.keep_days) < today:
+            began = True
+    return Standing(policy.schema, policy, days, began)
 
 
 def going_until(standing: Mapping[str, Standing], last: str) -> list[Going]:

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from eventlogging.retention.policy import Policies, age, moved
+from eventlogging.clock import age, moved
+from eventlogging.retention.policy import Policies
 from eventlogging.retention.words import days, named
 
 LONGEST_TEXT = 4_000

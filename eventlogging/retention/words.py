@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eventlogging.clock import age
 from eventlogging.ledger.sentence import grouped
 from eventlogging.registry.model import RegisteredSchema
-from eventlogging.retention.policy import Extension, Policy, age
-from eventlogging.retention.remains import aggregate_words, leaves, stripped_words
+from eventlogging.retention.policy import Extension, Policy
+from eventlogging.retention.remains import aggregate_words, days, leaves, stripped_words
 
+__all__ = ["ahead", "days", "extension_words", "named", "remains", "rows", "span"]
 _MOST_NAMES = 8
 
 
@@ -30,11 +32,6 @@ def extension_words(one: Extension) -> str:
     if one.first_day > "0001" and one.last_day < "9999":
         which = f"events of {span((one.first_day, one.last_day))}"
     return f"{which} for {days(one.keep_days)}, up to and with {one.until}"
-
-
-def days(number: int) -> str:
-    """Return `1 day` or `90 days`."""
-    return "1 day" if number == 1 else f"{grouped(number)} days"
 
 
 def rows(number: int) -> str:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy as sa
-
 from eventlogging.errors import EventLoggingError, StoreUnavailable, UnknownSchema
 from eventlogging.event import UNKNOWN, Outcome
 from eventlogging.loader import books
@@ -26,9 +24,8 @@ from eventlogging.platform import Platform
 from eventlogging.registry import audit
 from eventlogging.registry.model import RegisteredSchema
 from eventlogging.review.replay_judge import BY_SCHEMA, UNSEEN, Passed, ReplayJudge, Stays
-from eventlogging.review.replay_rows import Refused, Source, pages
+from eventlogging.review.replay_rows import Refused, Source, delete, pages, present_keys
 from eventlogging.store.database import Database
-from eventlogging.store.dialect import INVALID_KEY, quoted
 
 CODES = BY_SCHEMA | UNSEEN
 _TRIES = 5
@@ -162,7 +159,9 @@ def _move(
                     f"{source.table} changes while its events are moved: {error}; run it again"
                 ) from error
             time.sleep(_WAIT_SECONDS)
-            passed = _still_there(database, source, passed)
+            with database.read() as connection:
+                present = present_keys(connection, source.table, [row for row, _ in passed])
+            passed = [(row, one) for row, one in passed if row.key in present]
             continue
         done.valid += moved.valid
         done.duplicate += moved.duplicate
@@ -201,7 +200,7 @@ class _Transfer:
             # An id that another event has, or a value that no column holds: they stay refused.
             staying = {row.offset for row in stored.conflicts}
             moved = [row for n, (row, _) in enumerate(self.passed) if n not in staying]
-            if _delete(connection, self.source.table, moved) != len(moved):
+            if delete(connection, self.source.table, moved) != len(moved):
                 raise _Gone("rows are gone")
             for row in moved:
                 booked = (row.received[:16], self.source.booked, row.version)
@@ -216,31 +215,3 @@ class _Transfer:
                 database.dialect.add_counts(connection, "table_day", key, counts, out)
         ended = Counter(key[3] for key in stored.ledger.elements())
         return Done(ended[Outcome.VALID], ended[Outcome.DUPLICATE], len(staying))
-
-
-def _delete(connection: sa.Connection, table: str, rows: Sequence[Refused]) -> int:
-    deleted = 0
-    query = sa.text(
-        f"DELETE FROM {quoted(table)} WHERE "
-        + " AND ".join(f"{quoted(name)} = :{name}_" for name in INVALID_KEY)
-    )
-    for row in rows:
-        values = {f"{name}_": value for name, value in zip(INVALID_KEY, row.key, strict=True)}
-        deleted += connection.execute(query, values).rowcount
-    return deleted
-
-
-def _still_there(
-    database: Database, source: Source, passed: Sequence[tuple[Refused, Passed]]
-) -> list[tuple[Refused, Passed]]:
-    query = sa.text(
-        f"SELECT COUNT(*) FROM {quoted(source.table)} WHERE "
-        + " AND ".join(f"{quoted(name)} = :{name}_" for name in INVALID_KEY)
-    )
-    found = []
-    with database.read() as connection:
-        for row, one in passed:
-            values = {f"{name}_": value for name, value in zip(INVALID_KEY, row.key, strict=True)}
-            if connection.execute(query, values).scalar():
-                found.append((row, one))
-    return found

@@ -124,7 +124,7 @@ class ReplayJudge:
         if not self._is_valid(ready, payload, refused):
             return "it does not match its schema"
         dt = trusted_time(envelope.dt, received, ready.back)
-        if _age(clock.day(dt), self._today) > self._schema.keep_days:
+        if clock.age(clock.day(dt), self._today) > self._schema.keep_days:
             return "it is older than events of its schema are kept"
         seal = self._seal_again if refused.sealed else ready.seal
         event = seal(payload) if seal else payload
@@ -188,7 +188,3 @@ class _OnceOnly(PrivacyKey):
 def _ms(text: str) -> int:
     moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
     return round(moment.timestamp() * 1000)
-
-
-def _age(day: str, today: str) -> int:
-    return (datetime.fromisoformat(today) - datetime.fromisoformat(day)).days

@@ -1,8 +1,8 @@
-"""Read stored invalid events page by page, in the order of their key."""
+"""Stored invalid events: read page by page, in the order of their key; looked for; deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -13,8 +13,10 @@ from eventlogging import clock
 from eventlogging.store.database import Database
 from eventlogging.store.dialect import INVALID_KEY, quoted
 from eventlogging.store.fixed import table_day
+from eventlogging.store.row_keys import MOST_ROWS, keys_where
 
 PAGE_ROWS = 200  # an event has up to 64 KiB
+Key = tuple[str, str, int, int]
 _REST = (
     "version", "code", "id", "host", "wiki", "user_agent_browser", "client", "sealed", "raw"
 )  # fmt: skip
@@ -52,7 +54,7 @@ class Refused:
     raw: str
 
     @property
-    def key(self) -> tuple[str, str, int, int]:
+    def key(self) -> Key:
         """Its place: the table's key."""
         return self.received, self.segment, self.offset, self.index
 
@@ -82,6 +84,30 @@ def pages(
         if len(page) < PAGE_ROWS:
             return
         after = page[-1].key
+
+
+def present_keys(connection: sa.Connection, table: str, rows: Sequence[Refused]) -> set[Key]:
+    """Return the keys of those of these rows that are stored still. Raises StoreUnavailable."""
+    names = ", ".join(map(quoted, INVALID_KEY))
+    found: set[Key] = set()
+    for where, values in _named(rows):
+        query = sa.text(f"SELECT {names} FROM {quoted(table)} WHERE {where}")
+        for received, segment, offset, index in connection.execute(query, values):
+            found.add((_text(received), segment, offset, index))
+    return found
+
+
+def delete(connection: sa.Connection, table: str, rows: Sequence[Refused]) -> int:
+    """Delete rows; return how many of them were there. Raises StoreUnavailable."""
+    return sum(
+        connection.execute(sa.text(f"DELETE FROM {quoted(table)} WHERE {where}"), values).rowcount
+        for where, values in _named(rows)
+    )
+
+
+def _named(rows: Sequence[Refused]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for start in range(0, len(rows), MOST_ROWS):
+        yield keys_where(INVALID_KEY, [row.key for row in rows[start : start + MOST_ROWS]])
 
 
 def _page(database: Database, source: Source, after: tuple[Any, ...], end: str) -> list[Refused]:

@@ -393,12 +393,13 @@ legal_hold = sa.Table(
     sa.Column("lifted_at", _TIME),
 )
 
-# A person's wish to be forgotten, until it is done everywhere. Keyed hashes alone say who it is.
+# A person's wish to be forgotten. Keyed hashes alone say who it is, until some days after it is
+# done.
 erasure = sa.Table(
     "erasure",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
-    sa.Column("hashes", _LONG, nullable=False),  # JSON list of `<key id>:<hash>`
+    sa.Column("hashes", _LONG, nullable=False),  # JSON: of `<key id>:<hash>`, or ids of events
     sa.Column("asked_at", _TIME, nullable=False),
     sa.Column("asked_by", sa.String(191), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),  # asked | done

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
@@ -609,6 +610,18 @@ def test_odd_sample_rates_neither_break_nor_multiply_the_sketches(lite: World) -
     assert math.isclose(cell.count, sum(1 / rate for rate in rates) + 3)
     assert cell.quantiles["ratio"] is not None
     assert cell.quantiles["ratio"]["p50"] == 0.5
+
+
+def test_sums_and_weights_beyond_all_numbers_are_settled_and_shown(world: World) -> None:
+    wanted = Aggregate("huge", sum=("/ratio",), quantiles=("/ratio",), min_cell=2)
+    events = [click(ratio=1.7e308, rate=3e-308)] * 12
+    store(world.database, SCHEMA, DAY, events)
+    world.compute(wanted)
+    (cell,) = figures(world.database, wanted, DAY).cells
+    assert cell.count == 12e6
+    assert orjson.loads(orjson.dumps(cell.as_dict()))["sum"]["ratio"]["total"] > 1.7e308
+    assert settle(world.database, SCHEMA, policy(wanted), DAY) == 1
+    assert len(figures(world.database, wanted, DAY, per="month").cells) == 1
 
 
 def test_more_cells_than_one_answer_takes_are_refused(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,9 @@ from click.testing import CliRunner
 from eventlogging.cli.job import job as job_command
 from eventlogging.jobs.aggregate_duties import compute_aggregates
 from eventlogging.jobs.table import JOBS
+from eventlogging.retention.aggregates import read
+from eventlogging.retention.aggregates.measures import Spread
+from eventlogging.retention.policy import Policies, read_policies
 from eventlogging.store.fixed import governance
 from tests.aggregates import days_ago, store
 from tests.console import BROWSER, CLICK, House
@@ -41,12 +45,13 @@ def house(tmp_path: Path) -> Iterator[House]:
     house.close()
 
 
-def declare(house: House, rule: Any = PURGE) -> None:
+def declare(house: House, rule: Any = PURGE, schema: str = "Click") -> None:
+    name = f"{schema}.toml"
     with house.platform.database.write() as connection:
-        connection.execute(sa.delete(governance).where(governance.c.name == "Click.toml"))
+        connection.execute(sa.delete(governance).where(governance.c.name == name))
         connection.execute(
             sa.insert(governance).values(
-                folder="purge", name="Click.toml", document=json.dumps(rule), updated_at="2026"
+                folder="purge", name=name, document=json.dumps(rule), updated_at="2026"
             )
         )
 
@@ -63,6 +68,11 @@ def fill(house: House, days: int = 1) -> None:
         store(house.platform.database, schema, days_ago(back), events)
     result = compute_aggregates(house.platform, "")
     assert result.outcome == "done"
+
+
+def policies_of(house: House) -> Policies:
+    with house.platform.database.read() as connection:
+        return read_policies(connection)
 
 
 def get(house: House, query: str = "", name: str = "Click") -> Any:
@@ -109,6 +119,19 @@ def test_csv_and_ndjson_say_the_same(house: House) -> None:
     assert rows[0]["/at/x.p95"] == "4.625"
     assert rows[0]["count.sum"] == "780"
     assert rows[0]["wiki"] == "enwiki"
+
+
+def test_no_heading_of_csv_is_a_formula(house: House) -> None:
+    kinds = {"+n": "number", "-q": "number", "@id": "string", "=by": "string"}
+    schema = {"type": "object", "properties": {n: {"type": kind} for n, kind in kinds.items()}}
+    house.publish("Odd", schema)
+    one = {"name": "odd", "per": "day", "fields": ["=by"], "sum": ["+n"], "quantiles": ["-q"],
+           "distinct": ["@id"]}  # fmt: skip
+    declare(house, {"aggregate": [one]}, "Odd")
+    (headings,) = csv.reader(io.StringIO(get(house, "format=csv", "Odd").text))
+    for heading in ("'=by", "'+n.sum", "'-q.p50", "'@id.distinct"):
+        assert heading in headings
+    assert not [one for one in headings if one.startswith(("=", "+", "-", "@"))]
 
 
 def test_cells_are_put_together_by_what_is_asked_for(house: House) -> None:
@@ -215,6 +238,45 @@ def test_the_page_teaches_then_waits_then_shows(house: House) -> None:
     assert "Different user per day" in page
     page = house.page("/schemas/Click?aggregate=all&measure=distinct:user")
     assert "Events per day" in page
+
+
+def test_of_the_chosen_cell_alone_the_measures_are_loaded(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(house)
+    house.platform.registry.refresh()
+    schema = house.platform.registry.snapshot.schemas["Click"]
+    for back in (2, 3):
+        events: list[Any] = [
+            ({"target": f"t{n % 20}", "at": {"x": n}}, {"wiki": "enwiki"}) for n in range(300)
+        ]
+        store(house.platform.database, schema, days_ago(back), events)
+    compute_aggregates(house.platform, "")
+    policy = policies_of(house).of("Click")
+    days = "clicks", days_ago(9), days_ago(1)
+    with house.platform.database.read() as connection:
+        (clicks,) = [one for one in policy.aggregates if one.name == days[0]]
+        for per in ("day", "week"):
+            span = (*days[1:], per)
+            every = read.cells(connection, "Click", clicks, *span, only=("/at/x",)).cells
+            by = {"wiki": "enwiki", "target": "t7"}
+            expected = [cell for cell in every if cell.by == by]
+            assert read.one_cell(connection, "Click", clicks, *span, by, "/at/x") == expected
+            assert expected
+    loaded: list[Any] = []
+    spread = Spread.load
+    monkeypatch.setattr(Spread, "load", lambda *of: loaded.append(of) or spread(*of))
+    chart = "/schemas/Click?aggregate=clicks&measure=quantiles:/at/x"
+    page = house.page(chart)
+    assert len(loaded) == 40
+    (cell,) = [
+        value
+        for value, words in re.findall(r'<option value="(\w{32})"[^>]*>([^<]*)', page)
+        if words.strip() == "enwiki · t7"
+    ]
+    loaded.clear()
+    assert "/at/x of enwiki · t7 per day" in house.page(f"{chart}&cell={cell}")
+    assert len(loaded) == 2
 
 
 def test_a_chart_that_there_is_not_is_a_wrong_address(house: House) -> None:

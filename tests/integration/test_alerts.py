@@ -496,14 +496,39 @@ def test_a_certificate_that_is_not_made_is_told_of(
     days = 3 * 24 * 60
     at(days)
     assert "0 going on" in look(house), "the platform was off, and has just begun to look"
-    alerts = [job for job in JOBS if job.name == "alerts"]
-    run_due(house.platform, alerts)
+    looked(house, at, days, days + 55)
+    at(days + 59)
+    assert "0 going on" in look(house)
     at(days + 60)
     assert "opened: No certificate for 3 days" in look(house)
     assert "eventlogging retention verify" in mails(house, LIST)[0].text
     finished(house, "retention-verify", "done", slot="2026-01-04@here")
     at(days + 61)
     assert "over: No certificate for 3 days" in look(house)
+
+
+def looked(house: House, at: Callable[[float], int], first: int, last: int) -> None:
+    """Alerts were looked at from one minute to another; a look now and then took longer."""
+    for minute in range(first, last + 1, 5):
+        finished(house, "alerts", "done", slot=clock.minute(at(minute)))
+
+
+def test_a_break_in_which_nobody_looked_begins_the_time_anew(
+    house: House, at: Callable[[float], int]
+) -> None:
+    rules(house, certificate={"after_days": 1})
+    at(0)
+    finished(house, "retention-verify", "done")
+    days = 3 * 24 * 60
+    looked(house, at, days - 23 * 60, days - 22 * 60)
+    at(days)
+    assert "0 going on" in look(house), "it was off for 22 hours"
+    looked(house, at, days, days + 30)
+    at(days + 30)
+    assert "0 going on" in look(house)
+    looked(house, at, days + 30, days + 60)
+    at(days + 60)
+    assert "opened: No certificate for 3 days" in look(house)
 
 
 # what people do about it

@@ -15,6 +15,9 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
+from eventlogging import clock
+from eventlogging.alerts import episodes
+from eventlogging.alerts.episode import Episode
 from eventlogging.cli.main import cli
 from eventlogging.doctor.reported import reported_by_clients
 from eventlogging.ledger.closing import Closing, beyond, by_schema, read_closings, summed
@@ -159,6 +162,20 @@ def test_what_waits_to_be_loaded_is_no_loss(house: House) -> None:
     assert (finding.level, "not all is loaded" in finding.sentence) == ("ok", True)
     house.load()
     assert "The 1 attempted event is accounted for" in page_of(house)
+
+
+@pytest.mark.parametrize("rule", ["lag", "stored"])
+def test_what_waits_in_the_log_of_another_host_is_no_loss(house: House, rule: str) -> None:
+    said(house, today(), attempted=5, sent=5)
+    came(house, today(), sent=4, valid=4)
+    page = text(page_of(house))
+    assert "or it waits in another host’s log" in page
+    episode = Episode(0, rule, "", clock.iso(clock.now_ms()), 700.0, {"subject": "@host-b"})
+    with house.platform.database.write() as connection:
+        episodes.insert(connection, episode)
+    page = text(page_of(house))
+    assert "did not arrive" not in page
+    assert "Some of the log waits to be loaded" in page
 
 
 def test_an_unexplained_residual_heads_the_page(house: House) -> None:

@@ -526,6 +526,15 @@ def test_browsers_get_pages_and_programs_json_when_something_is_wrong(small_hous
     assert small_house.client.post("/", headers=BROWSER).status_code == 405
 
 
+@pytest.mark.parametrize("digits", ["9" * 30, "9" * 5000])
+def test_a_number_that_no_row_can_have_is_not_found(small_house: House, digits: str) -> None:
+    admin = browser_of(small_house, "root@example.org", "admin")
+    for path in ("outbox", "reviews", "drafts", "extensions"):
+        assert admin.get(f"/{path}/{digits}", headers=BROWSER).status_code == 404
+    form = {"csrf": "the-token", "act": "acknowledge"}
+    assert admin.post(f"/alerts/{digits}", data=form, headers=BROWSER).status_code == 404
+
+
 def test_without_the_database_a_page_says_that_nothing_is_lost(tmp_path: Path) -> None:
     url = "mysql+pymysql://root@127.0.0.1:1/none"
     platform = open_platform(Config(var=tmp_path / "var", database_url=url))

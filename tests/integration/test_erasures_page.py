@@ -54,6 +54,7 @@ def test_a_person_is_looked_for_first_then_erased_by_the_job(house: House) -> No
     assert count(house, "Click_1") == 6
     page = house.page("/erasures")
     assert "done" in page and ANN not in page
+    assert "the database forgets it 14 days after it is done" in page
     nobody = erasure_duties.carry_out_erasures(house.platform, "2026-11-22 03:10")
     assert nobody.detail == "nobody waits to be forgotten"
 

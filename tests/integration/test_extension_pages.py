@@ -10,9 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from eventlogging.clock import moved
 from eventlogging.registry import audit
 from eventlogging.retention.extension_record import Extension, find_all
-from eventlogging.retention.policy import moved
 from tests.console import BROWSER, House
 from tests.people import add_person, browser_of
 from tests.retention import OWNER, REVIEWER, book, days_ago, mails, receipts_of, today

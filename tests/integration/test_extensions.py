@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from eventlogging.clock import moved
 from eventlogging.people import subscriptions
 from eventlogging.receipts import chain
 from eventlogging.registry import audit
 from eventlogging.retention import extensions
 from eventlogging.retention.extension_record import find, find_all
 from eventlogging.retention.extensions import Outcome
-from eventlogging.retention.policy import moved, read_policies
+from eventlogging.retention.policy import read_policies
 from eventlogging.retention.standing import goes_on
 from eventlogging.retention.wish import Wish
 from eventlogging.store.fixed import extension

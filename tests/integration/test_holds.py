@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import sqlalchemy as sa
 from eventlogging.receipts import chain
 from eventlogging.registry import audit
 from eventlogging.retention import holds
-from eventlogging.retention.policy import read_policies
-from eventlogging.store.fixed import legal_hold
+from eventlogging.retention.policy import read_policies, read_policy
+from eventlogging.store.fixed import extension, governance, legal_hold
 from tests.console import House
 from tests.retention import days_ago, receipts_of, today
 
@@ -64,6 +65,33 @@ def test_a_hold_is_placed_once_and_lifted_once(house: House) -> None:
     assert not is_held(house)
     assert [one["act"] for one in receipts_of(house, "hold")] == ["placed", "lifted"]
     assert place(house).changed
+
+
+def test_one_policy_read_by_itself_is_the_one_among_all(house: House) -> None:
+    rules = {"default.toml": {"keep_days": 50}, "Click.toml": {"keep_days": 20}}
+    granted = {
+        "schemas": '["Click"]', "first_day": days_ago(90), "last_day": today(), "keep_days": 40,
+        "until": today(), "reason": "", "why_not_less": "", "state": "granted", "asked_by": "",
+        "asked_at": "", "decision": "",
+    }  # fmt: skip
+
+    def assert_same() -> None:
+        with house.platform.database.read() as connection:
+            policies = read_policies(connection)
+            for name in ("Click", "(unknown)", "Nobody"):
+                assert read_policy(connection, name) == policies.of(name)
+
+    assert_same()
+    with house.platform.database.write() as connection:
+        for name, rule in rules.items():
+            row = {"folder": "purge", "name": name, "updated_at": "", "document": json.dumps(rule)}
+            connection.execute(sa.insert(governance), [row])
+        connection.execute(sa.insert(extension), [granted])
+    assert_same()
+    place(house)
+    assert_same()
+    lift(house)
+    assert_same()
 
 
 @pytest.mark.parametrize("act", [place, lift])

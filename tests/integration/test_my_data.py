@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.jobs.erasure_duties import carry_out_erasures
 from eventlogging.ledger.proof import prove
 from eventlogging.receipts import chain
-from eventlogging.retention import device, erasure
-from eventlogging.retention.policy import moved, policy_of
+from eventlogging.retention import device, erasure, person_rows
+from eventlogging.retention.policy import policy_of
 from eventlogging.retention.scrub import strip_day
 from eventlogging.store.fixed import sign_in_failure
 from tests.console import House
@@ -106,8 +107,9 @@ def test_a_strangers_token_sees_nothing_and_soon_has_to_wait(house: House) -> No
         {"pages": [["2026-11-22", TAG, 1.5]]}, {"pages": [["2026-11-22", TAG, True]]},
         {"pages": [["yesterday", TAG, 1]]}, {"pages": [["0001-01-01", TAG, 1]]},
         {"pages": [["9999-12-31", TAG, 1]]}, {"pages": [["2026-11-22", "'; DROP", 1]]},
-        {"pages": [["2026-11-22", TAG, 5001]]}, {"pages": [["2026-11-22", TAG, 1]] * 401},
-        {"pages": [["2026-11-22", TAG, 2600]] * 2}, {"after": 7}, {"after": "x" * 101},
+        {"pages": [["2026-11-22", TAG, 10**8]]}, {"pages": [["2026-11-22", TAG, 1]] * 401},
+        {"pages": [["2026-11-22", TAG, 6 * 10**6]] * 2}, {"after": 7}, {"after": "9"},
+        {"after": "é.1.2.3"}, {"after": "x" * 400},
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["", "/erase"])
@@ -154,6 +156,7 @@ def test_nothing_is_asked_for_where_nothing_is_found(house: House) -> None:
     house.send(click(0))
     answer = ask(house, "/erase", token="ab" * 16)
     assert answer.status_code == 200 and answer.json["erasure"] is None
+    assert answer.json["next"] is None
     assert chain.read(chain.folder_of(house.config.var)) == []
     assert house.client.get("/v1/my-data/erasures/nobody").status_code == 404
 
@@ -212,6 +215,81 @@ def test_a_look_that_takes_long_goes_on_where_it_ended(
         after, turns = body["next"], turns + 1
     assert len(found) == 5 and turns >= 4
     assert len({one["id"] for one in found}) == 5
+
+
+def all_of(house: House, path: str = "", **body: Any) -> list[Any]:
+    """The answers of one look, to its end."""
+    found: list[Any] = []
+    while not found or found[-1]["next"]:
+        answer = ask(house, path, **body, after=found[-1]["next"] if found else None)
+        assert answer.status_code in (200, 202), answer.text
+        found.append(answer.json)
+    return found
+
+
+@pytest.fixture
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("retention.device", "console.my_data_place"):
+        monkeypatch.setattr(f"eventlogging.{module}.MOST_IDS", 3)
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_a_page_with_more_events_than_are_looked_for_at_once_is_seen_and_erased(
+    house: House,
+) -> None:
+    house.send(*(click(n) for n in range(8)), click(0, token=OTHER))
+    other_page = [today(), "1" * 16, 4]
+    every = {"pages": [other_page, [today(), TAG, 8], other_page]}
+    seen = all_of(house, **every)
+    assert len(seen) == 6 and all(one["ids"] == 16 for one in seen)
+    events = [event["event"]["target"] for one in seen for event in one["events"]]
+    assert sorted(events) == [f"of-5c-{n}" for n in range(8)]
+    assert sum(one["rows"] for one in all_of(house, "/erase", **every)) == 8
+    run_job(house)
+    assert count(house, "Click_1") == 1 and files_with(house, "of-5c-") == set()
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_a_look_in_many_portions_that_finds_nothing_is_one_attempt(house: House) -> None:
+    house.send(click(0, token=OTHER))
+    for _ in range(5):
+        assert len(all_of(house, pages=pages(30))) == 10
+    assert ask(house, pages=pages(30)).status_code == 429
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_only_who_began_a_look_can_go_on_with_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onward = ask(house).json["next"]
+    assert ask(house, after=onward).status_code == 200
+    for other in ({"token": OTHER}, {"pages": pages(9)}):
+        assert ask(house, **other, after=onward).status_code == 400
+    assert ask(house, after=onward.replace(".3.", ".6.")).status_code == 400
+    monkeypatch.setattr(clock, "offset_ms", 3_700_000)
+    assert ask(house, after=onward).status_code == 400, "and not for ever"
+
+
+def test_the_keys_of_stripped_tables_are_read_once_in_a_look(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now_ms()
+    house.send(*({**click(n), "dt": clock.iso(now - n * clock.DAY_MS)} for n in range(4)))
+    house.platform.registry.refresh()
+    schema = house.platform.registry.snapshot.schemas["Click"]
+    rule = policy_of("Click", {"scrub": {"keep": ["/target"]}}, {})
+    for n in range(4):
+        strip_day(house.platform.database, schema, "Click_1", rule, moved(today(), -n))
+    read: list[object] = []
+    keys = person_rows.month_secrets
+
+    def counted(database: Any) -> Any:
+        read.append(database)
+        return keys(database)
+
+    monkeypatch.setattr(person_rows, "month_secrets", counted)
+    assert len(ask(house, pages=[[moved(today(), -4), TAG, 5]]).json["stripped"]) == 4
+    assert len(read) == 1
 
 
 def test_stripped_events_are_found_and_erased_too(house: House) -> None:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.governance.read import read_governance
 from eventlogging.governance.write import write_governance
 from eventlogging.registry import audit, counter
@@ -18,7 +19,7 @@ from eventlogging.registry.apply import apply
 from eventlogging.registry.export import held_documents, registry_governance
 from eventlogging.retention import own_policy, plan, preview, remains
 from eventlogging.retention.own_policy import Saved, standing
-from eventlogging.retention.policy import moved, read_policies
+from eventlogging.retention.policy import read_policies
 from eventlogging.retention.preview import EVENTS, REFUSED, STRIPPED, UNSEALED, Effect, Moved
 from eventlogging.store.fixed import extension, governance, legal_hold, table_day
 from tests.console import House
@@ -104,7 +105,7 @@ def whole(moved_rows: tuple[Moved, ...]) -> dict[tuple[str, str], tuple[int, int
 
 
 def test_a_rule_is_saved_read_recorded_and_removed(house: House) -> None:
-    rule = {"keep_days": 30, "scrub": SCRUB}
+    rule = {"keep_days": 30, "scrub": {**SCRUB, "keep_days": 90}}
     assert save(house, rule).done
     assert held(house) == rule
     with house.platform.database.read() as connection:
@@ -127,7 +128,7 @@ def test_the_collector_learns_of_new_days_and_is_left_alone_otherwise(house: Hou
     house.platform.registry.refresh()
     assert house.platform.registry.snapshot.schemas["Speed"].keep_days == 20
     before = number(house)
-    assert save(house, {"keep_days": 20, "scrub": SCRUB}).done
+    assert save(house, {"keep_days": 20, "scrub": SCRUB}, longer=True).done
     assert number(house) == before
 
 
@@ -177,6 +178,43 @@ def test_to_go_back_to_a_longer_default_is_to_keep_longer(house: House) -> None:
     assert not save(house, {}).done
     assert held(house) == {"keep_days": 30}
     assert save(house, {"keep_days": 29}).done
+
+
+MORE = [
+    ({**SCRUB, "keep_days": 401}, ("scrub", "keep_days"), "for 401 days instead of 400 days"),
+    (SCRUB, ("scrub", "keep_days"), "for good instead of 400 days"),
+    ({**SCRUB, "keep": ["load", "site", "seen"]}, ("scrub", "keep", 2), "'seen' would remain"),
+    ({**SCRUB, "capsule": ["host", "wiki"]}, ("scrub", "capsule"), "'wiki' would remain"),
+    ({**SCRUB, "bucket": {"seen": "hour"}}, ("scrub", "bucket", "seen"), "'seen' would remain"),
+]
+
+
+@pytest.mark.parametrize(("scrub", "key", "said"), MORE)
+def test_only_an_admin_leaves_more_of_stripped_events_or_leaves_it_longer(
+    house: House, scrub: dict[str, Any], key: tuple[str, ...], said: str
+) -> None:
+    stands = {"keep_days": 30, "scrub": {**SCRUB, "bucket": {"seen": "day"}, "keep_days": 400}}
+    assert save(house, stands, longer=True).done
+    wanted = {"keep_days": 30, "scrub": {"keep_days": 400, **scrub}}
+    if key == ("scrub", "keep_days") and "good" in said:
+        del wanted["scrub"]["keep_days"]  # type: ignore[attr-defined]
+    refused = save(house, wanted)
+    assert [at for at, _ in refused.problems] == [key]
+    assert said in refused.problems[0][1]
+    assert held(house) == stands
+    assert save(house, wanted, longer=True).done
+
+
+def test_an_owner_strips_events_where_nothing_of_them_stays_longer(house: House) -> None:
+    refused = save(house, {"keep_days": 30, "scrub": SCRUB})
+    ((at, text),) = refused.problems
+    assert at == ("scrub",)
+    assert "for good" in text and "`scrub.keep_days` of at most 90" in text
+    assert save(house, {"keep_days": 30, "scrub": {**SCRUB, "keep_days": 90}}).done
+    assert not save(house, {"keep_days": 30, "scrub": {**SCRUB, "keep_days": 91}}).done
+    less = {"keep": ["load"], "bucket": {"site": "browser"}, "keep_days": 80}
+    assert save(house, {"keep_days": 30, "scrub": less}).done
+    assert save(house, {"keep_days": 30}).done
 
 
 def test_a_stated_extension_is_an_admins(house: House) -> None:
@@ -229,7 +267,7 @@ def test_what_is_saved_is_exported_checked_and_applied(house: House, tmp_path: P
         "aggregate": [{"name": "speed", "per": "day", "capsule": ["host"], "quantiles": ["load"],
                        "distinct": ["userId"], "min_cell": 20}],
     }  # fmt: skip
-    saved = save(house, rule)
+    saved = save(house, rule, longer=True)
     assert saved.done, saved.problems
     root = tmp_path / "folders"
     root.mkdir()
@@ -277,7 +315,7 @@ def test_unsealed_refused_rows_are_counted_in_their_table(house: House) -> None:
 
 
 def test_to_strip_no_more_deletes_what_was_stripped(house: House) -> None:
-    assert save(house, {"scrub": SCRUB}).done
+    assert save(house, {"scrub": SCRUB}, longer=True).done
     book(house, SCRUBBED, {100: 4, 200: 6, 300: 8})
     assert whole(effect(house, {}).going) == {(SCRUBBED, STRIPPED): (18, 3)}
     shorter = effect(house, {"scrub": {**SCRUB, "keep_days": 200}})
@@ -285,7 +323,7 @@ def test_to_strip_no_more_deletes_what_was_stripped(house: House) -> None:
 
 
 def test_fields_that_come_and_go_are_told_with_what_is_stripped_already(house: House) -> None:
-    assert save(house, {"scrub": SCRUB}).done
+    assert save(house, {"scrub": SCRUB}, longer=True).done
     book(house, SCRUBBED, {100: 4, 200: 6})
     changed = {"keep": ["isNew"], "hash": ["load"], "bucket": {"site": "browser"}}
     notes = effect(house, {"scrub": changed}).notes
@@ -293,7 +331,7 @@ def test_fields_that_come_and_go_are_told_with_what_is_stripped_already(house: H
         "`load`, `site`, `userId`, `host` also go from 10 events that are stripped already.",
         "`isNew`, `load`, `site`: 2 days are stripped already, and lack that for good.",
     )
-    assert save(house, {"scrub": {"bucket": {"load": 10}}}).done
+    assert save(house, {"scrub": {"bucket": {"load": 10}}}, longer=True).done
     assert effect(house, {"scrub": {"bucket": {"load": 100}}}).notes == (
         "`load`: 10 events that are stripped already are cut once more.",
     )
@@ -309,7 +347,7 @@ def test_the_preview_says_what_the_plan_then_holds(house: House) -> None:
     rule = {"keep_days": 20, "invalid_keep_days": 30, "unsealed_keep_days": 2, "scrub": SCRUB}
     before = planned(house)
     found = effect(house, rule)
-    assert save(house, rule).done
+    assert save(house, rule, longer=True).done
     after = planned(house)
     kinds = {EVENTS: "scrub", REFUSED: "invalid", UNSEALED: "unsealed"}
     said = {(one.table, kinds[one.kind]): one.rows for one in found.going}
@@ -366,7 +404,7 @@ def test_what_remains_after_which_day_is_said_in_words(house: House) -> None:
         ],
     }  # fmt: skip
     put_default(house, {"keep_days": 80})
-    assert save(house, rule).done
+    assert save(house, rule, longer=True).done
     house.platform.registry.refresh()
     fields = remains.leaves(house.platform.registry.snapshot.schemas["Speed"])
     assert {leaf.name: (leaf.kind, leaf.private) for leaf in fields} == {

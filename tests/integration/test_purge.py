@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from eventlogging.backup import locks
 from eventlogging.jobs import log_duties, retention_duties
-from eventlogging.retention import held_rows
+from eventlogging.retention import held_rows, scrub
 from eventlogging.retention.plan import TABLES
 from eventlogging.store.fixed import aggregate_cell
 from eventlogging.store.migrate import tables
@@ -256,6 +258,59 @@ def test_backups_go_when_they_are_older_than_backups_are_kept(past: Past) -> Non
     past.run()
     left = [path.name for path in folder.iterdir() if path.is_dir()]
     assert left == [f"{ago(2)}T030000Z"]
+
+
+def test_each_host_deletes_its_own_backups_by_its_own_job(past: Past) -> None:
+    past.go(0)
+    folder = past.house.config.var / "backups"
+    for days in (5, 2):
+        (folder / f"{ago(days)}T030000Z").mkdir(parents=True)
+    assert retention_duties.forget_events(past.platform, ago(1)).outcome == "done"
+    assert len(list(folder.glob("*Z"))) == 2, "not its work: they may lie on another host"
+    with locks.locked(folder):
+        result = log_duties.retire_log(past.platform, ago(1))
+    assert (result.outcome, "backups waits for the next pass" in result.detail) == ("warning", True)
+    assert len(list(folder.glob("*Z"))) == 2
+    result = log_duties.retire_log(past.platform, ago(1))
+    assert result.outcome == "done"
+    assert f"deleted the backups of {ago(5)}" in result.detail
+    assert [path.name for path in folder.glob("*Z")] == [f"{ago(2)}T030000Z"]
+
+
+def test_the_receipt_of_a_pass_says_what_it_looked_for(past: Past) -> None:
+    past.go(0)
+    retention_duties.forget_events(past.platform, ago(1))
+    log_duties.retire_log(past.platform, ago(1))
+    past.run()
+    tables, host, everything = (one.body["kinds"] for one in past.receipts("pass"))
+    assert tables == sorted(TABLES)
+    assert host == ["backup", "blank", "log"]
+    assert everything == sorted([*tables, *host])
+
+
+def test_a_table_that_cannot_be_narrowed_hinders_no_other(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = scrub.narrow
+    for schema in ("Click", "Other"):
+        past.clicks(-95, 2, schema)
+        past.rule(schema, scrub={"keep": ["target"]})
+    past.go(0)
+    past.run()
+    narrowed = []
+
+    def narrow(database: Any, schema: Any, table: str, policy: Any) -> list[str]:
+        if table == "Click_1":
+            raise scrub.ScrubRefused("target is private by now")
+        narrowed.append(table)
+        return real(database, schema, table, policy)
+
+    monkeypatch.setattr(scrub, "narrow", narrow)
+    result = retention_duties.forget_events(past.platform, ago(1))
+    assert result.outcome == "warning"
+    assert "Click_1_scrubbed is not narrowed yet: target is private by now" in result.detail
+    assert "destroyed the keys of" in result.detail
+    assert narrowed == ["Other_1"]
 
 
 def test_each_host_blanks_and_retires_its_log_by_the_job(past: Past) -> None:

@@ -201,6 +201,43 @@ def test_rows_that_come_while_aggregates_are_made_are_looked_at_too(past: Past) 
     assert_gone(past, 5, day=ago(95))
 
 
+def test_a_hold_that_comes_while_a_pass_goes_on_keeps_what_is_left(past: Past) -> None:
+    past.clicks(-95)
+    past.clicks(-94, 4)
+    past.go(0)
+    held: list[int] = []
+
+    def hold(rows: int) -> None:
+        if rows and not held:
+            past.hold("Click")
+            held.append(rows)
+
+    outcome = past.run(past.plan(kinds=TABLES), progress=hold)
+    assert outcome.rows == 3
+    assert outcome.deferred == (
+        "Click_1 waits for the next pass: its policy is another one by now",
+    )
+    assert past.days_of("Click_1") == {ago(94): 4}
+    past.assert_books_hold()
+    past.lift("Click")
+    assert past.run(past.plan(kinds=TABLES)).rows == 4
+
+
+def test_a_hold_that_comes_while_aggregates_are_made_is_seen_before_anything_goes(
+    past: Past,
+) -> None:
+    past.clicks(-95)
+    past.go(0)
+    past.rule("Click", keep_days=90, aggregate=[{"name": "clicks", "per": "day"}])
+
+    def settle(*_: Any) -> int:
+        past.hold("Click")
+        return 0
+
+    assert "another one by now" in run_with(past, settle).deferred[0]
+    assert past.days_of("Click_1") == {ago(95): 3}
+
+
 def test_nothing_goes_of_what_cannot_be_kept(past: Past) -> None:
     past.clicks(-95)
     past.clicks(-95, schema="Other")

@@ -228,6 +228,47 @@ def test_many_events_move_some_at_a_time_and_only_once(house: House) -> None:
     assert_proven(house)
 
 
+def test_a_page_of_events_is_taken_out_in_a_few_statements(house: House) -> None:
+    house.send(*(paint("green") for _ in range(250)))
+    house.publish("Paint", colours("green"), privacy={"user": "hmac"})
+    plan = replay.plan(house.platform, Wish("Paint"))
+    said: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
+        said.append(statement)
+
+    engine = house.platform.database.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    assert replay.execute(house.platform, plan, "ann") == Done(valid=250)
+    sa.event.remove(engine, "before_cursor_execute", note)
+    assert len([one for one in said if one.startswith("DELETE FROM `Paint_invalid`")]) == 3
+    assert rows(house, "Paint_invalid") == []
+    assert_proven(house)
+
+
+def test_what_went_while_it_was_to_be_moved_stays_away_and_the_rest_moves(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.send(*(paint("green", id=IDS[n]) for n in range(5)))
+    house.publish("Paint", colours("green"), privacy={"user": "hmac"})
+    plan = replay.plan(house.platform, Wish("Paint"))
+    monkeypatch.setattr(replay, "_WAIT_SECONDS", 0.0)
+    judge, gone = replay.ReplayJudge.judge, False
+
+    def judged(self: Any, row: Any) -> Any:
+        nonlocal gone
+        if not gone:  # as a purge would that comes in between
+            gone = True
+            with house.platform.database.write() as connection:
+                connection.execute(sa.text(f"DELETE FROM Paint_invalid WHERE id = '{IDS[2]}'"))
+        return judge(self, row)
+
+    monkeypatch.setattr(replay.ReplayJudge, "judge", judged)
+    assert replay.execute(house.platform, plan, "ann") == Done(valid=4)
+    assert {row["id"] for row in rows(house, "Paint_1", "id")} == {*IDS[:2], *IDS[3:5]}
+    assert rows(house, "Paint_invalid") == []
+
+
 def test_a_replay_is_in_the_audit(house: House) -> None:
     house.send(paint("green"))
     house.publish("Paint", colours("green"), privacy={"user": "hmac"})

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from eventlogging.clock import moved
 from eventlogging.jobs.notice_duties import tell_owners
 from eventlogging.jobs.table import JOBS
 from eventlogging.receipts import chain
 from eventlogging.retention import extensions, holds
-from eventlogging.retention.policy import moved
 from eventlogging.store.fixed import governance, table_day
 from tests.console import House
 from tests.retention import OWNER, POST, REVIEWER, after, book, days_ago, mails, today, wish

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from eventlogging.cli.main import cli
+from eventlogging.clock import moved
 from eventlogging.jobs import claims
 from eventlogging.receipts import chain
 from eventlogging.retention import extensions, holds
-from eventlogging.retention.policy import moved
 from eventlogging.store.fixed import governance
 from tests.console import BROWSER, House
 from tests.people import browser_of
-from tests.retention import OWNER, POST, REVIEWER, book, days_ago, today, wish
+from tests.retention import OWNER, POST, REVIEWER, after, book, days_ago, today, wish
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def hold(house: House) -> None:
     holds.place(house.platform.database, folder, "Click", "ann@example.org", "Case 17")
 
 
-def run(house: House, job: str, outcome: str) -> None:
-    claim = claims.claim(house.platform.database, job, "2026-11-21")
+def run(house: House, job: str, outcome: str, slot: str = "2026-11-21") -> None:
+    claim = claims.claim(house.platform.database, job, slot)
     assert claim is not None
     claims.finish(house.platform.database, claim, outcome, "the detail")
 
@@ -110,11 +110,11 @@ def test_the_last_pass_and_its_proof_are_public(house: House) -> None:
     chain.append(folder, "begin", {})
     chain.append(folder, "purge", {"rows_before": 900, "rows_after": 0})
     chain.append(folder, "pass", {"rows": 900})
+    run(house, "retention", "done")
     chain.append(folder, "purge", {"rows_before": 4000, "rows_after": 1000})
     chain.append(folder, "scrub", {"rows_before": 70, "rows_after": 0})
     chain.append(folder, "log", {"what": "retired", "days": ["2026-01-01", "2026-01-02"]})
     newest = chain.append(folder, "pass", {"rows": 3070})
-    run(house, "retention", "done")
     run(house, "retention-verify", "done")
     run(house, "opt-out-canary", "failed")
     page = house.page("/retention")
@@ -132,6 +132,72 @@ def test_the_last_pass_and_its_proof_are_public(house: House) -> None:
     assert "The receipts cannot be trusted: receipt 1 cannot be read." in text(
         house.page("/retention")
     )
+
+
+def test_why_a_schema_is_held_stands_in_the_audit_for_admins_alone(house: House) -> None:
+    hold(house)
+    people = {
+        "admin": browser_of(house, "root@example.org", "admin"),
+        "analyst": browser_of(house, "ana@example.org", "analyst"),
+        "reviewer": browser_of(house, REVIEWER, reviewer=True),
+    }
+    for role, client in people.items():
+        page = client.get("/audit", headers=BROWSER).text
+        assert "placed a legal hold" in page
+        assert ("Case 17" in page) is (role == "admin")
+
+
+def night(folder: Path, *, rows: int, log_days: int, tables: bool = True) -> None:
+    """What a night leaves: first this host's log, an hour later the tables."""
+    if log_days:
+        days = [days_ago(20 + back) for back in range(log_days)]
+        chain.append(folder, "log", {"what": "retired", "days": days})
+    chain.append(folder, "pass", {"kinds": ["blank", "log"], "rows": 0})
+    if tables:
+        chain.append(folder, "purge", {"rows_before": rows, "rows_after": 0})
+        chain.append(folder, "pass", {"kinds": ["backup", "invalid", "purge"], "rows": rows})
+
+
+def test_a_day_of_the_log_that_went_an_hour_before_the_tables_is_part_of_the_pass(
+    house: House,
+) -> None:
+    folder = chain.folder_of(house.config.var)
+    night(folder, rows=900, log_days=0)
+    run(house, "retention", "done")
+    night(folder, rows=30, log_days=1)
+    assert "30 events deleted, 1 day of the log deleted" in text(house.page("/retention"))
+    night(folder, rows=0, log_days=2, tables=False)
+    found: Any = house.client.get("/v1/retention").json
+    assert (found["last_pass"]["rows"], found["last_pass"]["log_days"]) == ({"deleted": 30}, 1)
+
+
+def test_a_pass_that_another_host_did_is_not_taken_for_one_of_this_log(
+    house: House, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = chain.folder_of(house.config.var)
+    assert "The last pass has not run yet" in text(house.page("/retention"))
+    night(folder, rows=900, log_days=0)
+    night(folder, rows=0, log_days=1, tables=False)
+    after(monkeypatch, 1)
+    run(house, "retention", "done")
+    said = text(house.page("/retention"))
+    assert "by another host, whose receipts say what went; 1 day of this host’s log" in said
+    found: Any = house.client.get("/v1/retention").json
+    assert (found["last_pass"]["rows"], found["last_pass"]["log_days"]) == (None, 1)
+    assert "by another host, whose receipts say what went, 1 day" in command("status")
+
+
+@pytest.mark.parametrize("job", ["retention-verify", "opt-out-canary"])
+def test_what_one_host_found_is_not_hidden_by_another(house: House, command: Any, job: str) -> None:
+    run(house, job, "failed", "2026-11-20@host-z")
+    run(house, job, "failed", "2026-11-21@host-a")
+    run(house, job, "done", "2026-11-21@host-b")
+    assert "found something wrong," in text(house.page("/retention"))
+    found: Any = house.client.get("/v1/retention").json
+    assert found["checks"][job]["outcome"] == "failed"
+    assert "found something wrong" in command("status")
+    run(house, job, "done", "2026-11-22@host-a")
+    assert "found nothing wrong," in text(house.page("/retention"))
 
 
 def test_the_json_says_what_the_page_says(house: House) -> None:

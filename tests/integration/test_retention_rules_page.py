@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from eventlogging.clock import moved
 from eventlogging.retention import own_policy
-from eventlogging.retention.policy import moved
 from eventlogging.store.fixed import extension, legal_hold
 from tests.console import BROWSER, House
 from tests.forms import Form
@@ -65,6 +66,10 @@ def send(client: FlaskClient, form: Mapping[str, Any], act: str = "save") -> Tes
     return answer
 
 
+def aggregates_of(form: Mapping[str, str]) -> list[str]:
+    return [name for name in form if re.fullmatch(r"a\d+\.name", name)]
+
+
 def effect_of(page: str) -> str:
     return words_of(page[page.index('id="effect"') :])
 
@@ -76,7 +81,7 @@ def test_the_page_says_what_remains_after_which_day(house: House, owner: FlaskCl
     assert "From day 91 Nothing of single events." in text
     assert "Refused events go after 30 days; those whose private fields could not" in text
     assert "No rule of its own: purge/default.toml holds." in text
-    save(house, {"scrub": SCRUB, "aggregate": [{"name": "all", "per": "day"}]})
+    save(house, {"scrub": SCRUB, "aggregate": [{"name": "all", "per": "day"}]}, longer=True)
     page = get(owner)
     text = words_of(page)
     assert "Speed: events go after 90 days; 3 of 5 fields and all stay" in text
@@ -100,13 +105,14 @@ def test_a_private_field_offers_a_hash_and_a_dropped_one_nothing(owner: FlaskCli
 def test_an_owner_tries_a_rule_and_saves_it(house: House, owner: FlaskClient) -> None:
     book(house, TABLE, {10: 7, 31: 11, 90: 13, 91: 17})
     form = fields(get(owner)) | STRIPPING | {"keep_days": "30", "how:/seen": "drop"}
+    form["scrub.keep_days"] = "90"
     shown = send(owner, form, "show")
     assert shown.status_code == 200
     said = effect_of(shown.text)
     assert "24 rows go at the next pass that stay as things are" in said
     first, last = moved(today(), -90), moved(today(), -31)
     assert f"Speed_1events go242{first} – {last}" in said.replace(" \n", "")
-    assert "From day 31 2 of 5 fields, without site, seen, isNew" in said
+    assert "From day 31 to 90 2 of 5 fields, without site, seen, isNew" in said
     assert "Nobody named site, isNew: what is not listed goes." in said
     assert "[scrub]" in said
     assert held(house) is None
@@ -117,7 +123,13 @@ def test_an_owner_tries_a_rule_and_saves_it(house: House, owner: FlaskClient) ->
     assert "Speed: events go after 30 days; 2 of 5 fields stay" in words_of(page)
     assert held(house) == {
         "keep_days": 30,
-        "scrub": {"keep": ["load"], "hash": ["userId"], "drop": ["seen"], "capsule": ["host"]},
+        "scrub": {
+            "keep": ["load"],
+            "hash": ["userId"],
+            "drop": ["seen"],
+            "capsule": ["host"],
+            "keep_days": 90,
+        },
     }
     again = fields(page)
     assert {name: again[name] for name in STRIPPING} == STRIPPING
@@ -152,7 +164,7 @@ def test_aggregates_come_and_go_by_buttons_alone(house: House, owner: FlaskClien
     form = fields(get(owner))
     for name in ("one", "two", "three"):
         form = fields(send(owner, form | {"keep_days": "20"}, "add").text)
-        at = f"a{int(form['aggregates']) - 1}."
+        at = f"a{len(aggregates_of(form)) - 1}."
         form |= {f"{at}name": name, f"{at}fields": "site, isNew", f"{at}capsule.wiki": "on"}
     page = send(owner, form, "remove:1").text
     assert 'aria-label="Remove one"' in page
@@ -166,9 +178,55 @@ def test_aggregates_come_and_go_by_buttons_alone(house: House, owner: FlaskClien
         "keep_days": 20,
         "aggregate": [{"name": "one", **made}, {"name": "three", **made}],
     }
-    for act in ("remove:9", "remove:x", "remove:"):
-        assert fields(send(owner, form, act).text)["aggregates"] == form["aggregates"]
-    assert send(owner, form | {"aggregates": "99999999"}).status_code in (303, 409)
+    for act in ("remove:9", "remove:x", "remove:", "remove:" + 5000 * "9", "remove:²"):
+        assert aggregates_of(fields(send(owner, form, act).text)) == aggregates_of(form)
+
+
+def test_all_aggregates_that_stand_are_kept_however_many_they_are(
+    house: House, owner: FlaskClient
+) -> None:
+    rule = {
+        "aggregate": [{"name": f"one_{n}", "per": "day", "fields": ["site"]} for n in range(25)]
+    }
+    assert save(house, rule).done
+    form = fields(get(owner)) | {"keep_days": "40"}
+    assert len(aggregates_of(form)) == 25
+    assert send(owner, form).status_code == 303
+    assert held(house) == {**rule, "keep_days": 40}
+
+
+def test_all_fields_that_an_aggregate_names_are_kept_however_many_they_are(
+    house: House, owner: FlaskClient
+) -> None:
+    many = {f"field{n}": {"type": "integer", "description": "N."} for n in range(450)}
+    house.publish("Speed", {"type": "object", "properties": {**SPEED["properties"], **many}})
+    rule = {"aggregate": [{"name": "wide", "per": "day", "sum": list(many)}]}
+    assert save(house, rule).done
+    form = fields(owner.get(PATH, headers=BROWSER).text) | {"keep_days": "40"}
+    assert send(owner, form).status_code == 303
+    assert held(house) == {**rule, "keep_days": 40}
+
+
+def test_more_than_the_form_takes_is_refused_and_not_cut_off(
+    house: House, owner: FlaskClient
+) -> None:
+    form = fields(get(owner))
+    for _ in range(20):
+        form = fields(send(owner, form, "add").text)
+    said = send(owner, form, "add")
+    assert "at most 20 aggregates" in words_of(said.text)
+    assert len(aggregates_of(fields(said.text))) == 20
+    names = {f"a{n}.name": f"one_{n}" for n in range(21)}
+    refused = send(owner, form | names)
+    assert refused.status_code == 400
+    assert "at most 20 aggregates" in words_of(refused.text)
+    assert len(aggregates_of(fields(refused.text))) == 21, "nothing is lost"
+    form = fields(send(owner, fields(get(owner)), "add").text) | {"a0.name": "one"}
+    refused = send(owner, form | {"a0.sum": "load," * 401})
+    assert refused.status_code == 400
+    assert "at most 400" in words_of(refused.text)
+    assert send(owner, form | {f"a{n}.name": "" for n in range(1001)}).status_code == 413
+    assert held(house) is None
 
 
 WRONG = [
@@ -236,7 +294,7 @@ def test_an_owner_who_wants_longer_is_shown_the_way_and_an_admin_saves(
 
 
 def test_of_two_who_change_it_the_second_sees_both(house: House, owner: FlaskClient) -> None:
-    mine = fields(get(owner)) | STRIPPING | {"keep_days": "30"}
+    mine = fields(get(owner)) | STRIPPING | {"keep_days": "30", "scrub.keep_days": "50"}
     save(house, {"keep_days": 50})
     answer = send(owner, mine)
     assert answer.status_code == 409
@@ -315,12 +373,14 @@ def test_fields_of_older_versions_and_names_with_slashes(house: House, owner: Fl
     form = fields(get(owner, path), path)
     assert "how:/a~1b ~0c" in form
     form |= {"strip": "on", "how:/a~1b ~0c": "keep", "how:/at/x": "bucket", "bucket:/at/x": "0,5"}
+    form |= {"keep_days": "30", "scrub.keep_days": "90"}
     form["act"] = "save"
     answer = owner.post(path, data=form, headers=BROWSER)
     assert answer.status_code == 303, answer.text
     with house.platform.database.read() as connection:
         saved = own_policy.read(connection, "web/speed")
-    assert saved == {"scrub": {"keep": ["a/b ~c"], "bucket": {"/at/x": 0.5}}}
+    remains = {"keep": ["a/b ~c"], "bucket": {"/at/x": 0.5}, "keep_days": 90}
+    assert saved == {"keep_days": 30, "scrub": remains}
     itself = owner.get("/schemas/web/retention", headers=BROWSER).text
     assert 'name="standing"' not in itself, "the schema of this name comes first"
     assert 'name="standing"' in get(owner, "/schemas/web/retention/retention")
@@ -337,7 +397,7 @@ def test_fields_of_older_versions_and_names_with_slashes(house: House, owner: Fl
 
 
 def test_the_page_of_the_schema_says_it_in_a_line(house: House, owner: FlaskClient) -> None:
-    save(house, {"scrub": SCRUB, "aggregate": [{"name": "all", "per": "day"}]})
+    save(house, {"scrub": SCRUB, "aggregate": [{"name": "all", "per": "day"}]}, longer=True)
     line = "90 days, then stripped to 3 of 5 fields; aggregate: all"
     stranger = house.client.get("/schemas/Speed", headers=BROWSER).text
     assert f"Kept{line}" in words_of(stranger)
@@ -350,7 +410,7 @@ def test_the_page_of_the_schema_says_it_in_a_line(house: House, owner: FlaskClie
 def test_a_schema_of_300_fields_stays_usable(house: House, owner: FlaskClient) -> None:
     many = {f"field{n}": {"type": "integer", "description": "N."} for n in range(300)}
     house.publish("Speed", {"type": "object", "properties": {**SPEED["properties"], **many}})
-    form = fields(get(owner)) | {"strip": "on"}
+    form = fields(get(owner)) | {"strip": "on", "keep_days": "30", "scrub.keep_days": "90"}
     form |= {f"how:/field{n}": "bucket" for n in range(300)}
     form |= {f"bucket:/field{n}": "1000" for n in range(300)}
     assert send(owner, form).status_code == 303

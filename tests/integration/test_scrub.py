@@ -16,11 +16,12 @@ import pytest
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.event import Outcome
 from eventlogging.ledger.proof import prove
 from eventlogging.registry.model import RegisteredSchema
 from eventlogging.retention import epochs, scrub, scrub_table
-from eventlogging.retention.policy import Policies, Policy, moved, policy_of
+from eventlogging.retention.policy import Policies, Policy, policy_of
 from eventlogging.retention.scrub import ScrubRefused, Stripped, narrow, strip_day
 from eventlogging.schema.codec import compile_decoder
 from eventlogging.store.dialect import quoted
@@ -344,6 +345,50 @@ def test_a_page_more_or_less_changes_nothing(bench: Bench, monkeypatch: pytest.M
     assert bench.count("Thing_1_scrubbed") == 20
 
 
+def test_a_number_beyond_64_bits_is_cut_like_any_other(bench: Bench) -> None:
+    schema = registered("Thing", {"1.0.0": DOCUMENT})
+    rule = policy(keep=["uid"], bucket={"ratio": 100, "took": 100})
+    day = load(bench, schema, thing({"ratio": 1e20, "took": 1e20}), thing({"ratio": 12345.0}))
+    done = strip_day(bench.database, schema, "Thing_1", rule, day)
+    assert (done.new, done.emptied) == (2, 0)
+    found = payloads(bench, schema, rule)
+    assert sorted(map(len, found)) == [1, 2]
+    assert {one["ratio"] for one in found} == {1e20, 12300}
+    wider = policy(keep=["uid"], bucket={"ratio": 1000, "took": 1000})
+    narrow(bench.database, schema, "Thing_1", wider)
+    assert {one["ratio"] for one in payloads(bench, schema, wider)} == {1e20, 12000}
+
+
+def test_a_payload_that_cannot_be_read_is_counted_and_keeps_no_day(bench: Bench) -> None:
+    schema, rule = registered("Thing", {"1.0.0": DOCUMENT}), policy(keep=["took"], hash=["uid"])
+    day = load(bench, schema, *(thing({"took": n, "uid": "u"}) for n in range(3)))
+    with bench.database.write() as connection:
+        broken = sa.text("UPDATE Thing_1 SET event_more = :text WHERE event_took = 1")
+        connection.execute(broken, {"text": '{"uid": "swordf'})
+    done = strip_day(bench.database, schema, "Thing_1", rule, day)
+    assert (done.new, done.emptied) == (3, 1)
+    assert sorted(map(len, payloads(bench, schema, rule))) == [0, 2, 2]
+    assert prove(bench.database).holds
+
+
+def test_an_event_that_goes_while_it_is_stripped_leaves_no_copy(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema, rule = registered("Thing", {"1.0.0": DOCUMENT}), policy(keep=["uid", "took"])
+    day = load(bench, schema, *(thing({"took": n, "uid": f"u{n}"}) for n in range(5)))
+    real = scrub.key_of
+
+    def erased_meanwhile(*words: Any) -> Any:
+        # After a page was read, and before anything of it is written.
+        with bench.database.write() as connection:
+            connection.execute(sa.text("DELETE FROM Thing_1 WHERE event_took = 3"))
+        return real(*words)
+
+    monkeypatch.setattr(scrub, "key_of", erased_meanwhile)
+    assert strip_day(bench.database, schema, "Thing_1", rule, day).new == 4
+    assert "u3" not in everything(bench, "Thing_1_scrubbed")
+
+
 def test_what_the_rule_no_longer_lists_goes_from_what_was_stripped(bench: Bench) -> None:
     schema = registered("Thing", {"1.0.0": DOCUMENT})
     wide = policy(keep=["took", "agent", "page"], bucket={"ratio": 10}, capsule=["wiki", "host"])
@@ -403,29 +448,35 @@ def named(bench: Bench, name: str) -> None:
         )
 
 
+def secret_kept(bench: Bench, day: str) -> str | None:
+    with bench.database.read() as connection:
+        query = sa.select(epoch_key.c.secret).where(epoch_key.c.epoch == day[:7])
+        return connection.execute(query).scalar()
+
+
 def test_a_months_key_is_destroyed_once_all_its_events_are_stripped(bench: Bench) -> None:
     schema, rule = registered("Thing", {"1.0.0": DOCUMENT}), policy(hash=["uid"])
     policies = Policies(policy_of("", {}, {}), {"Thing": rule})
     named(bench, "Thing")
     day = load(bench, schema, thing({"uid": "u"}), back=40)
     strip_day(bench.database, schema, "Thing_1", rule, day)
-    assert epochs.secret(bench.database, day) == epochs.secret(bench.database, day)
-    this = epochs.secret(bench.database, today())
+    assert epochs.key_of(bench.database, day) == epochs.key_of(bench.database, day)
+    this = epochs.key_of(bench.database, today())
     # Its events are there still; then they are gone, but the month is not past.
     assert epochs.destroy_past(bench.database, policies, today()) == []
     take_out(bench, "Thing_1", day)
     assert epochs.destroy_past(bench.database, policies, day) == []
-    before = epochs.secret(bench.database, day)
+    before = epochs.key_of(bench.database, day)
     assert epochs.destroy_past(bench.database, policies, today()) == [day[:7]]
     assert epochs.destroy_past(bench.database, policies, today()) == []
-    assert epochs.known_key(bench.database, day) is None
-    assert epochs.secret(bench.database, today()) == this
+    assert secret_kept(bench, day) is None
+    assert epochs.key_of(bench.database, today()) == this
     (row,) = bench.rows(f"epoch_key WHERE epoch = '{day[:7]}'")
     assert row["secret"] is None and row["destroyed_at"] is not None
     if not bench.database.dialect.remote:
         path = Path(str(sa.engine.make_url(bench.database.url).database))
         for file in (path, path.with_name(f"{path.name}-wal")):
-            assert before.hex().encode() not in file.read_bytes()
+            assert before.secret.hex().encode() not in file.read_bytes()
 
 
 def test_what_comes_after_its_key_was_destroyed_meets_nothing_from_before(bench: Bench) -> None:
@@ -450,14 +501,14 @@ def test_events_that_nobody_strips_keep_no_key_alive(bench: Bench) -> None:
     schema = registered("Thing", {"1.0.0": DOCUMENT})
     named(bench, "Thing")
     day = load(bench, schema, thing({"uid": "u"}), back=40)
-    epochs.secret(bench.database, day)
+    epochs.key_of(bench.database, day)
     policies = Policies(policy_of("", {}, {}))
     assert epochs.destroy_past(bench.database, policies, today()) == [day[:7]]
 
 
 def test_all_machines_have_one_key_for_a_month(bench: Bench) -> None:
     with ThreadPoolExecutor(8) as pool:
-        found = set(pool.map(lambda _: epochs.secret(bench.database, "2026-11-22"), range(16)))
+        found = set(pool.map(lambda _: epochs.key_of(bench.database, "2026-11-22"), range(16)))
     assert len(found) == 1
     with bench.database.read() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(epoch_key)).scalar() == 1

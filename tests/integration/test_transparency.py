@@ -15,10 +15,12 @@ from eventlogging.console.field_words import fields_of, kind_words
 from eventlogging.console.transparency import sampled_words, senders_words
 from eventlogging.receipts import chain
 from eventlogging.retention import extensions, holds
+from eventlogging.retention.policy import look_up_policy, read_policies
+from eventlogging.retention.standing import read_standing, standing_of
 from eventlogging.store.fixed import event_schema, governance
 from tests.console import BROWSER, House
 from tests.integration.test_console_pages import check_clean
-from tests.retention import OWNER, POST, REVIEWER, book, days_ago, wish
+from tests.retention import OWNER, POST, REVIEWER, book, days_ago, today, wish
 from tests.schemas import registered
 
 DOCUMENT: dict[str, Any] = {
@@ -84,6 +86,37 @@ def test_a_stranger_reads_what_a_schema_is_for_and_who_answers_for_it(house: Hou
     assert f"1 204 events since {days_ago(2)}; the oldest 1 204 go in 89 days" in said
     assert "Nothing of single events." in said
     assert "Senders may add fields" in said  # for `where` is open
+
+
+def test_one_schema_is_read_by_itself_as_it_is_among_all(house: House) -> None:
+    house.publish()
+    house.publish("Other")
+    book(house, {days_ago(200): (5, 5), days_ago(3): (7, 2), days_ago(2): 9})
+    book(house, {days_ago(4): 70}, "Other_1")
+    rule = {"keep_days": 60, "aggregate": [{"name": "a_day", "per": "day"}]}
+    with house.platform.database.write() as connection:
+        row = {"folder": "purge", "updated_at": ""}
+        for name, one in (("default.toml", {"keep_days": 50}), ("Click.toml", rule)):
+            connection.execute(
+                sa.insert(governance).values(**row, name=name, document=json.dumps(one))
+            )
+    folder = chain.folder_of(house.config.var)
+    asked = extensions.ask(house.platform.database, wish(), OWNER, [], POST)
+    assert asked.extension is not None
+    extensions.decide(
+        house.platform.database, asked.extension.id, REVIEWER, True, "Yes.", folder, POST
+    )
+    for place in (False, True):
+        if place:
+            holds.place(house.platform.database, folder, "Click", "ann@example.org", "Case 17")
+        with house.platform.database.read() as connection:
+            policies = read_policies(connection)
+            standing = read_standing(connection, policies, today())
+            for name in ("Click", "Other"):
+                alone = look_up_policy(connection, name)
+                assert alone == policies.of(name)
+                assert standing_of(connection, alone, today()) == standing[name]
+            assert look_up_policy(connection, "Nobody") == policies.of("Nobody")
 
 
 def test_what_remains_and_what_is_kept_longer_is_said_with_its_reason(house: House) -> None:

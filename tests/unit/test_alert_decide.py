@@ -411,6 +411,8 @@ def test_a_field_need_not_be_there_any_more() -> None:
 def test_other_faults_have_none(rule_name: str) -> None:
     assert loosened(DOCUMENT, rule_name, ("id",), {"id": "x"}) is None
     assert loosened(DOCUMENT, "type", ("nowhere",), {"id": "x"}) is None
+    for step in (5000 * "9", "²", "7"):
+        assert loosened(DOCUMENT, "type", ("id", step), {"id": ["x"]}) is None
 
 
 def test_the_document_itself_stays_as_it_is() -> None:

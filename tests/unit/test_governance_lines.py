@@ -113,6 +113,13 @@ def test_undeclared_fields_are_not(pointer: str) -> None:
     assert not declares(NESTED, pointer)
 
 
+def test_an_item_of_thousands_of_digits_is_no_field() -> None:
+    document = {"properties": {"list": {"prefixItems": [{"type": "string"}]}}}
+    assert declares(document, "/list/0")
+    assert not declares(document, "/list/" + 5000 * "9")
+    assert not declares({"$ref": "#/allOf/" + 5000 * "9", "allOf": [{}]}, "/list")
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from eventlogging.clock import moved
 from eventlogging.retention import letter, words
 from eventlogging.retention.letter import Letter, Part
-from eventlogging.retention.policy import FIRST_DAY, LAST_DAY, Extension, Policy, moved
+from eventlogging.retention.policy import FIRST_DAY, LAST_DAY, Extension, Policy
 from eventlogging.retention.standing import Standing, goes_on, going_until
 
 DAY = "2026-06-01"

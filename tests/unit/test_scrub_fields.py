@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from eventlogging.retention.policy import Kept, Scrub, policy_of
 from eventlogging.retention.scrub_fields import ScrubRefused, Stripping, stripping
 from eventlogging.retention.scrub_rows import compile_rows
 from eventlogging.schema.codec import compile_decoder, compile_encoder
-from eventlogging.schema.columns import ColumnPlan, Kind
+from eventlogging.schema.columns import Column, ColumnPlan, Kind
 from eventlogging.schema.plan import plan_columns
 from tests.strategies import payloads_for, same, schemas
 
@@ -144,6 +145,8 @@ def test_an_id_becomes_a_uuid_that_is_the_same_each_time() -> None:
         (1234, 100, 1200), (-1, 100, -100), (0, 5, 0), (1234.9, 100.0, 1200),
         (2**60 + 1, 2, 2**60), (0.3, 0.1, 0.3), (0.39, 0.1, 0.3), (7, 2.5, 5.0), (-0.05, 0.1, -0.1),
         (True, 10, None), ("12", 10, None), (None, 10, None), ([1], 10, None), (1e300, 0.1, 1e300),
+        (1e20, 100, 1e20), (-1e20, 7, -1e20), (1.7e308, 1e308, 1e308), (-1.7e308, 1e308, None),
+        (-(2**63), 1000, -(2.0**63)),
     ],
 )  # fmt: skip
 def test_a_number_is_cut_to_its_width(value: Any, width: float, expected: Any) -> None:
@@ -153,10 +156,29 @@ def test_a_number_is_cut_to_its_width(value: Any, width: float, expected: Any) -
         assert floor_to(found, width) == found
 
 
-@given(st.integers(-(2**63), 2**63), st.integers(1, 10**6))
+@given(st.integers(-(2**63) + 10**6, 2**63), st.integers(1, 10**6))
 def test_a_cut_number_lies_less_than_a_width_below(value: int, width: int) -> None:
     found = floor_to(value, width)
     assert found is not None and found % width == 0 and 0 <= value - found < width
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(1, 10**12))
+def test_any_number_that_is_cut_can_be_written_and_stays_when_it_is_cut_again(
+    value: float, width: int
+) -> None:
+    found = floor_to(value, width)
+    assert found is not None and found <= value
+    assert orjson.loads(orjson.dumps(found)) == found
+    assert floor_to(found, width) == found
+
+
+@pytest.mark.parametrize("kind", [Kind.DOUBLE, Kind.BIGINT])
+def test_a_number_beyond_64_bits_is_cut_and_stored(kind: Kind) -> None:
+    plan = ColumnPlan((Column("/n", "event_n", kind),))
+    rule = stripping(Scrub((Kept("/n", "bucket", 100),)), {}, plan)
+    strip = compile_rows(rule, rule.sources)
+    values, more = strip([None], '{"n":1e20}', NOVEMBER)
+    assert compile_decoder(rule.plan)(values, more) == {"n": 1e20}
 
 
 @pytest.mark.parametrize(

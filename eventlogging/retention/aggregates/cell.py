@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from eventlogging.retention.aggregates.measures import Distinct, Spread, Sum
+from eventlogging.retention.aggregates.measures import Distinct, Spread, Sum, finite
 from eventlogging.retention.policy import Aggregate
 
 OTHER, SUPPRESSED = "(other)", "(suppressed)"  # what the cells of no single value are stored under
@@ -65,7 +65,7 @@ class Cell:
     def merge(self, other: Cell) -> None:
         """Add all of another cell."""
         self.events += other.events
-        self.count += other.count
+        self.count = finite(self.count + other.count)
         self.is_beyond = self.is_beyond or other.is_beyond
         self.merged += other.merged if other.by is None else 0
         _merge(self.sums, other.sums, Sum)
@@ -108,7 +108,7 @@ class Cell:
                     if p in only or (kind == "distinct" and m and m["people"])
                 }  # fmt: skip
         made = cls(None if is_other else orjson.loads(by))
-        made.events, made.count = int(events), float(count)
+        made.events, made.count = int(events), finite(float(count))
         made.merged, made.is_beyond = content.get("merged", 0), content.get("beyond", False)
         made.sums = {p: Sum.load(m) if m else None for p, m in content["sum"].items()}
         made.spreads = {p: Spread.load(m) if m else None for p, m in content["quantiles"].items()}

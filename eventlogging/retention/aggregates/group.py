@@ -10,6 +10,7 @@ from eventlogging.retention.aggregates.cell import Cell, by_text
 from eventlogging.retention.aggregates.rows import RATE, Source
 from eventlogging.retention.aggregates.values import Row, Taker, counted_by, number, told_apart
 from eventlogging.retention.policy import Aggregate
+from eventlogging.sampling import LEAST_RATE
 
 MOST_CELLS = 50_000  # of a day
 _MOST_SKETCHES = 100_000
@@ -63,8 +64,8 @@ class Grouping:
                 else:
                     cell = cell_of(row, more)
                 rate = row[RATE]
-                if not 0 < rate <= 1:
-                    rate = 1.0
+                # As intake has it; rows from before it had a floor would outweigh all others.
+                rate = max(rate, LEAST_RATE) if 0 < rate <= 1 else 1.0
                 cell.events += 1
                 cell.count += 1 / rate
                 for total, of in zip(cell.sums.values(), sums, strict=True):

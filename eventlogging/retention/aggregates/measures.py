@@ -8,6 +8,7 @@ for each sample rate, and they are united as weighted points when a figure is as
 from __future__ import annotations
 
 import base64
+import sys
 import zlib
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,22 @@ from itertools import accumulate
 from math import log
 from typing import Any
 
+from eventlogging.sampling import LEAST_RATE
+
 KLL_K = 400  # a rank is right within 0.7 points of a hundred, with 99 % certainty
 HLL_LG_K = 12  # standard error 1.6 %
 RANKS: Mapping[str, float] = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 _MOST_RATES = 16  # a cell's events of yet another rate go to the sketch of the nearest
 _SURE = 2  # standard deviations: 95 %
+_MOST = sys.float_info.max
+
+
+def finite(value: float | None) -> float:
+    """Return a sum, or the nearest number that JSON and databases hold where it is beyond them.
+
+    None is what JSON once said of a sum that had become infinite.
+    """
+    return _MOST if value is None else min(max(value, -_MOST), _MOST)
 
 
 class Sum:
@@ -33,14 +45,14 @@ class Sum:
 
     def add(self, value: float, weight: float) -> None:
         """Add an event's value."""
-        self.total += value * weight
-        self.count += weight
+        self.total = finite(self.total + finite(value * weight))
+        self.count = finite(self.count + weight)
         self.events += 1
 
     def merge(self, other: Sum) -> None:
         """Add all of another."""
-        self.total += other.total
-        self.count += other.count
+        self.total = finite(self.total + other.total)
+        self.count = finite(self.count + other.count)
         self.events += other.events
 
     def dump(self) -> list[float]:
@@ -48,10 +60,11 @@ class Sum:
         return [self.total, self.count, self.events]
 
     @classmethod
-    def load(cls, stored: Sequence[float]) -> Sum:
+    def load(cls, stored: Sequence[Any]) -> Sum:
         """Return what was dumped."""
         made = cls()
-        made.total, made.count, made.events = stored[0], stored[1], int(stored[2])
+        made.total, made.count = finite(stored[0]), finite(stored[1])
+        made.events = int(stored[2])
         return made
 
 
@@ -70,14 +83,14 @@ class Spread:
         if sketch is None:
             sketch = self._sketch(rate)
         sketch.update(float(value))
-        self.count += 1 / rate
+        self.count = finite(self.count + 1 / rate)
         self.events += 1
 
     def merge(self, other: Spread) -> None:
         """Add all of another."""
         for rate, sketch in other.sketches.items():
             self._sketch(rate).merge(sketch)
-        self.count += other.count
+        self.count = finite(self.count + other.count)
         self.events += other.events
 
     def _sketch(self, rate: float) -> Any:
@@ -91,7 +104,7 @@ class Spread:
     def quantiles(self, ranks: Sequence[float]) -> list[float | None]:
         """Return the least value that so large a share of all weighted events does not exceed."""
         points = sorted(
-            (value, weight / rate)
+            (value, weight / max(rate, LEAST_RATE))
             for rate, sketch in self.sketches.items()
             for value, weight in sketch
         )
@@ -125,7 +138,7 @@ class Spread:
     def load(cls, stored: Mapping[str, Any]) -> Spread:
         """Return what was dumped."""
         made = cls()
-        made.events, made.count = stored["events"], stored["count"]
+        made.events, made.count = stored["events"], finite(stored["count"])
         kind = _library().kll_doubles_sketch
         made.sketches = {
             float(rate): kind.deserialize(_unpacked(text))

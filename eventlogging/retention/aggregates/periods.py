@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from eventlogging.clock import moved
+
 PERIODS = ("day", "week", "month")
 
 
@@ -18,10 +20,10 @@ def period_of(day: str, per: str) -> str:
 def period_after(period: str, per: str) -> str:
     """Return the first day of the next period."""
     days = {"day": 1, "week": 7, "month": 31}[per]
-    return period_of((date.fromisoformat(period) + timedelta(days=days)).isoformat(), per)
+    return period_of(moved(period, days), per)
 
 
 def whole(start: str, end: str, per: str) -> tuple[str, str]:
     """Widen a span [start, end) to whole periods, one at least."""
-    last = max(start, (date.fromisoformat(end) - timedelta(days=1)).isoformat())
+    last = max(start, moved(end, -1))
     return period_of(start, per), period_after(period_of(last, per), per)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 
+from eventlogging.clock import moved
 from eventlogging.errors import EventLoggingError
 from eventlogging.ledger.sentence import grouped
 from eventlogging.retention.aggregates import stored
@@ -20,6 +20,7 @@ from eventlogging.retention.policy import Aggregate
 from eventlogging.schema.walk import tokens_of
 
 OTHER = "(other)"
+_INT64 = 2**63  # no JSON that we write holds integers beyond
 _ENVELOPE = ("wiki", "host", "browser", "os")
 
 
@@ -111,7 +112,7 @@ def cells(
     Raises TooMuch where more than `most` stored cells would have to be read.
     """
     start, end = whole(start, end, per)
-    last = (date.fromisoformat(end) - timedelta(days=1)).isoformat()
+    last = moved(end, -1)
     number = stored.number_of_cells(connection, schema, aggregate.name, start, last)
     if number > most:
         raise TooMuch(
@@ -149,6 +150,39 @@ def cells(
         len(states), sum(state.final for _, state in states),
         max((state.computed_at for _, state in states), default=None), in_period,
     )  # fmt: skip
+
+
+def one_cell(
+    connection: sa.Connection,
+    schema: str,
+    aggregate: Aggregate,
+    start: str,
+    end: str,
+    per: str,
+    by: Mapping[str, Any],
+    field: str,
+) -> list[Shown]:
+    """Return one cell as `cells` does, with the measures of one field; no other is loaded.
+
+    `by` is what it is counted by, and `field` what is measured, both by label. Whether a cell is
+    large enough to be shown depends on nothing but itself.
+    """
+    start, end = whole(start, end, per)
+    last = moved(end, -1)
+    there = stored.counted_by(connection, schema, aggregate.name, start, last)
+    keys = [key for key, found in there.items() if {label(n): v for n, v in found.items()} == by]
+    measured = (*aggregate.sum, *aggregate.quantiles, *aggregate.distinct)
+    only = [pointer for pointer in measured if label(pointer) == field]
+    found = stored.read_cells(
+        connection, schema, aggregate.name, start, last, only, keys=keys
+    )  # fmt: skip
+    order = (*aggregate.capsule, *aggregate.fields)
+    return [
+        _shown(period, cell, order)
+        for period, each, _ in _periods(found, per)
+        for cell in fold(each, aggregate.min_cell).cells
+        if cell.by is not None
+    ]
 
 
 def _periods(
@@ -212,7 +246,7 @@ def _shown(period: str, cell: Cell, order: Sequence[str]) -> Shown:
 def tidy(value: float) -> float:
     """Return a figure without what adding up left behind: 30.000000000000004 is 30."""
     value = float(f"{value:.12g}")
-    return int(value) if value.is_integer() else value
+    return int(value) if value.is_integer() and abs(value) < _INT64 else value
 
 
 def _note(aggregate: Aggregate, suppressed: Suppressed, has_other: bool, *, is_beyond: bool) -> str:

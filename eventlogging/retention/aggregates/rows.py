@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from eventlogging.clock import moved
 from eventlogging.registry.model import RegisteredSchema
 from eventlogging.retention.aggregates.books import tables_of
 from eventlogging.retention.aggregates.values import (
@@ -18,7 +19,6 @@ from eventlogging.retention.aggregates.values import (
     payload_taker,
     related,
 )
-from eventlogging.retention.policy import moved
 from eventlogging.store.database import Database
 from eventlogging.store.dialect import quoted
 

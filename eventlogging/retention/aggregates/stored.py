@@ -112,9 +112,12 @@ def mark_settled(database: Database, schema: str, day: str, source: str) -> None
 
 def read_cells(
     connection: sa.Connection, schema: str, aggregate: str, first_day: str, last_day: str,
-    only: Collection[str] | None = None,
+    only: Collection[str] | None = None, *, keys: Collection[str] | None = None,
 ) -> Iterator[tuple[str, Cell | Suppressed]]:  # fmt: skip
-    """Yield (day, cell) from first to last day, in order of days; `only`: see `Cell.load`."""
+    """Yield (day, cell) from first to last day, in order of days; `only`: see `Cell.load`.
+
+    `keys`: no other cells than those of these keys.
+    """
     columns = (_c.day, _c.cell, _c.by, _c.events, _c["count"], _c.measures)
     query = (
         sa.select(*columns)
@@ -122,6 +125,8 @@ def read_cells(
         .order_by(_c.day, _c.cell)
         .limit(_CHUNK)
     )
+    if keys is not None:
+        query = query.where(_c.cell.in_(sorted(keys)))
     page = connection.execute(query.where(_c.day >= first_day)).all()
     while page:
         for day, key, by, events, count, measures in page:
@@ -135,6 +140,19 @@ def read_cells(
         day, key = page[-1][:2]
         behind = sa.or_(_c.day > day, sa.and_(_c.day == day, _c.cell > key))
         page = connection.execute(query.where(_c.day >= day, behind)).all()
+
+
+def counted_by(
+    connection: sa.Connection, schema: str, aggregate: str, first_day: str, last_day: str
+) -> dict[str, Mapping[str, Any]]:
+    """Return key → what the cell is counted by, of all cells of single values in these days."""
+    query = (
+        sa.select(_c.cell, sa.func.min(_c.by))
+        .where(_c.schema == schema, _c.aggregate == aggregate)
+        .where(_c.day >= first_day, _c.day <= last_day, _c.cell.not_in((OTHER, SUPPRESSED)))
+        .group_by(_c.cell)
+    )
+    return {key: orjson.loads(by) for key, by in connection.execute(query)}
 
 
 def number_of_cells(
