@@ -133,8 +133,8 @@ def _value_at(payload: Any, place: Tokens) -> tuple[bool, Any]:
     for step in place:
         if isinstance(value, dict) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
+        elif isinstance(value, list) and step.isdecimal() and int(step[:9]) < len(value):
+            value = value[int(step[:9])]
         else:
             return False, None
     return True, value

@@ -27,6 +27,7 @@ _ALERTS = "alerts"  # the job that asks for this, each minute; its runs are kept
 _PROOF_DAYS = 40  # a host whose newest run is older is gone
 _BEHIND_SECONDS = 120
 _SETTLING_MS = 2 * _MINUTE_MS  # in which what was sent gets its outcome
+_BREAK_MS = 10 * _MINUTE_MS  # without a look; a look that takes minutes is none
 _HOUR_MS = 60 * _MINUTE_MS
 # A span of silence, in minutes, and every how many minutes it is looked at. Long spans are long
 # to add up, and a minute more or less does not matter to them.
@@ -101,19 +102,23 @@ def _proofs(connection: sa.Connection, now_ms: int) -> tuple[ProofRun, ...]:
 
 
 def _watched(connection: sa.Connection, now_ms: int) -> float:
-    """Return for how many minutes alerts have been looked at, at most a day.
+    """Return for how many minutes alerts have been looked at without a break, at most a day.
 
-    A platform that was off for days makes good what it missed before anybody is told.
+    A platform that was off makes good what it missed before anybody is told.
     """
     since = clock.minute(now_ms - clock.DAY_MS)
-    query = sa.select(sa.func.min(job_run.c.slot)).where(
-        job_run.c.job == _ALERTS, job_run.c.slot >= since
+    query = (
+        sa.select(job_run.c.slot)
+        .where(job_run.c.job == _ALERTS, job_run.c.slot >= since)
+        .order_by(job_run.c.slot.desc())
     )
-    first = connection.execute(query).scalar()
-    if first is None:
-        return 0.0
-    moment = datetime.fromisoformat(f"{first}+00:00").timestamp() * 1000
-    return max(0.0, (now_ms - moment) / _MINUTE_MS)
+    first = now_ms
+    for slot in connection.execute(query).scalars():
+        moment = round(datetime.fromisoformat(f"{slot}+00:00").timestamp() * 1000)
+        if first - moment > _BREAK_MS:
+            break
+        first = moment
+    return max(0.0, (now_ms - first) / _MINUTE_MS)
 
 
 def read_host_figures(platform: Platform, rules: Sequence[Rule]) -> Figures:

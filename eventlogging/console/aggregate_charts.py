@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import sqlalchemy as sa
 from flask import abort
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.console.aggregate_request import SPANS
 from eventlogging.console.parts import Parts
 from eventlogging.retention.aggregates import read
 from eventlogging.retention.aggregates.cell import by_text, digest
 from eventlogging.retention.aggregates.periods import PERIODS, period_after, period_of
 from eventlogging.retention.aggregates.read import OTHER, Figures, Shown, TooMuch
-from eventlogging.retention.policy import Aggregate, moved, read_policies
+from eventlogging.retention.policy import Aggregate, Policy
 
 COUNT = "count"
 _LINES = ("p50", "p75", "p95")
@@ -64,13 +66,13 @@ class AggregateView:
     is_computed: bool = False
 
 
-def read_view(parts: Parts, schema: str, arguments: Mapping[str, str]) -> AggregateView:
+def read_view(parts: Parts, policy: Policy, arguments: Mapping[str, str]) -> AggregateView:
     """Return the chart that the address asks for. Aborts with 400 where it asks for none there is.
 
-    `arguments`: aggregate, measure (`count`, or `quantiles:loadEventEnd`), step, by, cell.
+    `policy` is that of the schema; `arguments`: aggregate, measure (`count`, or
+    `quantiles:loadEventEnd`), step, by, cell.
     """
-    with parts.database.read() as connection:
-        declared = read_policies(connection).of(schema).aggregates
+    schema, declared = policy.schema, policy.aggregates
     if not declared:
         return AggregateView()
     names = [one.name for one in declared]
@@ -102,8 +104,7 @@ def read_view(parts: Parts, schema: str, arguments: Mapping[str, str]) -> Aggreg
                 whole = read.cells(connection, schema, aggregate, *days, by=(), only=(name,))
                 held[""] = whole.cells
             elif is_spread:
-                each = read.cells(connection, schema, aggregate, *days, only=(name,))
-                held[wanted] = _by_key(each.cells)[wanted]
+                held[wanted] = _measured(connection, schema, aggregate, days, held[wanted], name)
     except TooMuch:
         text = "There are too many cells to draw here; the API gives them for fewer days."
         return AggregateView(**view, notes=[text], is_computed=True)
@@ -124,6 +125,18 @@ def read_view(parts: Parts, schema: str, arguments: Mapping[str, str]) -> Aggreg
         **view, **drawn, periods=periods, is_computed=figures.days > 0,
         queries={"JSON": address, "CSV": f"{address}&format=csv"},
     )  # fmt: skip
+
+
+def _measured(
+    connection: sa.Connection, schema: str, aggregate: Aggregate, days: tuple[str, str, str],
+    cells: Sequence[Shown], name: str,
+) -> list[Shown]:  # fmt: skip
+    """Return the cells of one key again, with the measures of a field."""
+    by = cells[0].by
+    if by is not None:
+        return read.one_cell(connection, schema, aggregate, *days, by, name)
+    each = read.cells(connection, schema, aggregate, *days, only=(name,)).cells
+    return [cell for cell in each if cell.by is None]
 
 
 def _spread(

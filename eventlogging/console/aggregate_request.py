@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.retention.aggregates.periods import PERIODS
 from eventlogging.retention.aggregates.read import label
-from eventlogging.retention.policy import Aggregate, moved
+from eventlogging.retention.policy import Aggregate
 
 ALL = "(all)"  # counted by nothing
 FORMATS = ("json", "csv", "ndjson")

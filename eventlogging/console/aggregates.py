@@ -16,7 +16,7 @@ from eventlogging.console.row_formats import csv_text, harmless
 from eventlogging.retention.aggregates import read
 from eventlogging.retention.aggregates.measures import RANKS
 from eventlogging.retention.aggregates.read import OTHER, Figures, Shown, TooMuch
-from eventlogging.retention.policy import Aggregate, read_policies
+from eventlogging.retention.policy import Aggregate, look_up_policy
 
 _TYPES = {
     "ndjson": "application/x-ndjson",
@@ -42,7 +42,7 @@ def _answer(parts: Parts, name: str) -> Response:
         text = f"no schema is named {name!r}; GET /v1/schemas lists them"
         return answer(404, "unknown_schema", [text])
     with parts.database.read() as connection:
-        declared = read_policies(connection).of(name).aggregates
+        declared = look_up_policy(connection, name).aggregates
     wanted = request.args.get("aggregate", "")
     aggregate, problem = choose(declared, wanted)
     asked, problems = read_request(request.args)
@@ -135,12 +135,13 @@ def _lines(
         [read.label(pointer) for pointer in pointers]
         for pointers in (aggregate.sum, aggregate.quantiles, aggregate.distinct)
     )
-    yield [
-        *("period", *map(harmless, names), "events", "count"),
+    headings = [
+        *("period", *names, "events", "count"),
         *(f"{name}.{what}" for name in sums for what in ("sum", "count", "events")),
         *(f"{n}.{what}" for n in quantiles for what in (*RANKS, "rank_error", "count", "events")),
         *(f"{name}.{what}" for name in distinct for what in ("distinct", "low", "high")),
     ]
+    yield [harmless(heading) for heading in headings]
     for cell in figures.cells:
         yield [_text(value) for value in _values(cell, list(names), sums, quantiles, distinct)]
 

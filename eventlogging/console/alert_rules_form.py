@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eventlogging.console import own_form
+from eventlogging.console.own_form import OwnForm
 from eventlogging.governance.rules import alert_problems
 from eventlogging.governance.syntax import KeyPath
 
 DEFAULT, OWN, OFF = "default", "own", "off"
-_NUMBER = re.compile(r"-?\d{1,15}([.,]\d{1,9})?", re.ASCII)
 _APART = re.compile(r"[\s,;]+")
 _MOST_ADDRESSES = 60  # more than a document may have, so that it is told; the rest is not looked at
-_MOST_PROBLEMS = 10
 
 
 @dataclass(frozen=True)
@@ -60,21 +60,7 @@ RECIPIENTS = "recipients"
 _ADDRESSES = "recipients.addresses"
 
 
-@dataclass(frozen=True)
-class Form:
-    """What stands in the form: field → text, and what is wrong with each field."""
-
-    values: Mapping[str, str]
-    problems: Mapping[str, Sequence[str]]
-    document: Mapping[str, Any]  # what it says, with what it does not know
-
-    @property
-    def is_right(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
-
-
-def of_document(own: Mapping[str, Any], default: Mapping[str, Any]) -> Form:
+def of_document(own: Mapping[str, Any], default: Mapping[str, Any]) -> OwnForm:
     """Return the form as it opens; a rule that is not stated shows what would be in its place."""
     values: dict[str, str] = {}
     for kind in KINDS:
@@ -83,14 +69,14 @@ def of_document(own: Mapping[str, Any], default: Mapping[str, Any]) -> Form:
         shown = default.get(kind.name) if stated is None else stated
         for key in kind.fields:
             number = shown.get(key) if isinstance(shown, Mapping) else None
-            values[f"{kind.name}.{key}"] = "" if number is None else f"{number:.15g}"
+            values[f"{kind.name}.{key}"] = own_form.shown(number)
     values[RECIPIENTS] = OWN if RECIPIENTS in own else DEFAULT
     listed = own.get(RECIPIENTS, default.get(RECIPIENTS, ()))
     values[_ADDRESSES] = "\n".join(str(one) for one in listed)
-    return Form(values, {}, own)
+    return OwnForm(values, {}, own)
 
 
-def of_request(sent: Mapping[str, str], own: Mapping[str, Any]) -> Form:
+def of_request(sent: Mapping[str, str], own: Mapping[str, Any]) -> OwnForm:
     """Return what somebody sent, checked as the governance folder is.
 
     `own` is the document it changes: what the form does not know stays as it is.
@@ -102,22 +88,22 @@ def of_request(sent: Mapping[str, str], own: Mapping[str, Any]) -> Form:
         document.pop(kind.name, None)
         if chosen == OWN:
             texts = {key: sent.get(f"{kind.name}.{key}", "").strip() for key in kind.fields}
-            document[kind.name] = {key: _number(text) for key, text in texts.items() if text}
+            document[kind.name] = {
+                key: own_form.number(text) for key, text in texts.items() if text
+            }
     document.pop(RECIPIENTS, None)
     if _chosen(sent, RECIPIENTS, (DEFAULT, OWN), problems) == OWN:
         found = [one for one in _APART.split(sent.get(_ADDRESSES, "")) if one]
         document[RECIPIENTS] = found[:_MOST_ADDRESSES]
     add_problems(problems, alert_problems(document))
     values = {name: sent.get(name, "") for name in _names()}
-    return Form(values, problems, _in_order(document, own))
+    return OwnForm(values, problems, own_form.in_order(document, own))
 
 
 def add_problems(problems: dict[str, list[str]], found: Iterable[tuple[KeyPath, str]]) -> None:
     """Put each problem beside its field; what belongs to none stands at `""`, above the form."""
     for at, text in found:
-        listed = problems.setdefault(_field(at), [])
-        if len(listed) < _MOST_PROBLEMS:
-            listed.append(text)
+        own_form.add_problem(problems, _field(at), text)
 
 
 def _names() -> list[str]:
@@ -139,17 +125,3 @@ def _chosen(
     if chosen not in choices:
         problems.setdefault(name, []).append(f"Choose one of: {', '.join(choices)}.")
     return chosen
-
-
-def _number(text: str) -> float | str:
-    """Return a number as people write it; another text as it is, for the checks to refuse."""
-    if not _NUMBER.fullmatch(text):
-        return text
-    value = float(text.replace(",", "."))
-    return int(value) if value.is_integer() else value
-
-
-def _in_order(document: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document with its keys where they stood, new ones behind."""
-    keys = [*(key for key in own if key in document), *(key for key in document if key not in own)]
-    return {key: document[key] for key in keys}

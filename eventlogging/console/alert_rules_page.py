@@ -12,7 +12,7 @@ from eventlogging import clock
 from eventlogging.alerts import own_rules, replay, rules
 from eventlogging.alerts.rules import Documents, Rule
 from eventlogging.console import alert_rules_form, sign_in, who
-from eventlogging.console.alert_rules_form import Form
+from eventlogging.console.own_form import OwnForm
 from eventlogging.console.parts import Parts
 from eventlogging.console.schema_address import page_of_namesake, schema_or_404
 from eventlogging.registry.export import held_documents
@@ -76,14 +76,14 @@ def _change(parts: Parts, schema: RegisteredSchema) -> Any:
     if not saved.done:
         wrong: dict[str, list[str]] = {}
         alert_rules_form.add_problems(wrong, saved.problems)
-        return _page(parts, schema, Form(form.values, wrong, form.document), since), 400
+        return _page(parts, schema, OwnForm(form.values, wrong, form.document), since), 400
     return redirect(url_for("alert_rules.show", name=schema.name, saved="1"), 303)
 
 
 def _page(
     parts: Parts,
     schema: RegisteredSchema,
-    form: Form | None = None,
+    form: OwnForm | None = None,
     since: str | None = None,
     *,
     is_tried: bool = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask, Response
+from werkzeug.routing import IntegerConverter
 
 from eventlogging.console import api, errors, metrics_page, pages
 from eventlogging.console.parts import Parts
@@ -25,9 +26,16 @@ _HEADERS = {
 _HTTPS_ONLY = "max-age=31536000"  # for this host; others of the domain are not ours to decide
 
 
+class RowNumber(IntegerConverter):
+    """The number of a row in an address; a longer one has no page, and no database looks for it."""
+
+    regex = r"[0-9]{1,9}"
+
+
 def create_app(parts: Parts) -> Flask:
     """Return the app that answers from these parts."""
     app = Flask("eventlogging.console", static_folder=None)
+    app.url_map.converters["int"] = RowNumber
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.register_blueprint(api.blueprint(parts))

@@ -50,9 +50,10 @@ def _page(parts: Parts) -> str:
         )  # fmt: skip
         people = {one.email for one in accounts.everyone(connection)}
     schemas = snapshots.newest(parts).schemas
+    may_hold = who.allowed("hold")
     lines = [
         Line(
-            entry, audit_words.act(entry), audit_words.phrases(entry),
+            entry, audit_words.act(entry), audit_words.phrases(entry, may_hold=may_hold),
             _path(entry.subject, entry.subject in schemas, entry.subject in people),
         )
         for entry in found[:_ON_A_PAGE]

@@ -84,11 +84,16 @@ def act(entry: Entry) -> str:
     return ACTS.get(entry.action, entry.action.replace("_", " ").replace(".", " "))
 
 
-def phrases(entry: Entry) -> list[str]:
-    """Return the detail of an entry in short phrases, cut where it is long."""
+def phrases(entry: Entry, *, may_hold: bool) -> list[str]:
+    """Return the detail of an entry in short phrases, cut where it is long.
+
+    Why a schema is held, only those read who may hold one.
+    """
     detail = entry.detail
     if not isinstance(detail, Mapping):
         return [_short(detail)]
+    if entry.action == "hold.place" and not may_hold:
+        detail = {name: value for name, value in detail.items() if name != "reason"}
     if "old" in detail or "new" in detail:
         return [_change("", detail)]
     found = [

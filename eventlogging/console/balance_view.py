@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import sqlalchemy as sa
 
 from eventlogging import clock
+from eventlogging.alerts import episodes
+from eventlogging.clock import moved
 from eventlogging.console.line_view import LineView, Piece, Term, label_count, pieces_of
 from eventlogging.console.parts import Parts
 from eventlogging.console.teaching import script_lines
@@ -31,6 +32,7 @@ COUNTED = {
     "overdrawn": "Lost", "residual": "Unexplained",
 }  # fmt: skip
 _ALWAYS = frozenset({"attempted", "waiting", "reported", "arrived", "unreported", "residual"})
+_WAITING = frozenset({"lag", "stored"})  # alerts that say so of a host
 _ALARMS = frozenset({"overdrawn", "residual"})
 
 
@@ -137,7 +139,7 @@ def read_view(parts: Parts, snapshot: Snapshot, schema: str | None, day: str | N
     Raises StoreUnavailable.
     """
     last = day or clock.day(clock.now_ms())
-    first = day or _moved(last, -(DAYS - 1))
+    first = day or moved(last, -(DAYS - 1))
     with parts.database.read() as connection:
         behind = _is_behind(parts, connection)  # before the figures, which may be newer
         closings = closing.read_closings(connection, first, last, schema)
@@ -208,11 +210,13 @@ def _heading(
 
 
 def _is_behind(parts: Parts, connection: sa.Connection) -> bool:
+    """Whether something waits to be loaded: here, for a table, or on a host that has an alert.
+
+    A little that waits on another host is in no table yet, and cannot be known.
+    """
+    if any(one.rule in _WAITING for one in episodes.opened(connection)):
+        return True
     try:
         return not read_lag(connection, parts.config.var / "log").is_loaded
     except OSError:
         return False  # the log lies elsewhere: its loader says so
-
-
-def _moved(day: str, days: int) -> str:
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

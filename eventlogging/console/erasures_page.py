@@ -52,6 +52,7 @@ def _page(parts: Parts, **more: Any) -> str:
     with parts.database.read() as connection:
         wishes = erasure_book.newest(connection, _MOST)
     given: dict[str, Any] = {"asked": "", "ids": "", "found": None, "problem": ""}
+    given["keep_days"] = parts.config.log_keep_days
     return render_template("erasures.html", wishes=wishes, most=_MOST, **(given | more))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, abort, redirect, render_template, request
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.console import sign_in, snapshots, who
 from eventlogging.console.parts import Parts
 from eventlogging.console.schema_address import page_of_namesake, schema_or_404
@@ -18,7 +19,7 @@ from eventlogging.retention import extension_record, extensions, words
 from eventlogging.retention.extension_record import Extension
 from eventlogging.retention.extensions import Outcome
 from eventlogging.retention.letter import Post
-from eventlogging.retention.policy import Policies, moved, read_policies
+from eventlogging.retention.policy import Policies, read_policies
 from eventlogging.retention.standing import goes_on, read_standing
 from eventlogging.retention.wish import Problem, Wish, problems_of
 from eventlogging.review import assign, turns

@@ -47,8 +47,8 @@ class Source:
         node = self.value["schema"] if self.is_body else self.value
         for token in pointer.split("/")[1:]:
             key: str | int = token.replace("~1", "/").replace("~0", "~")
-            if isinstance(node, list) and str(key).isdecimal() and int(key) < len(node):
-                key = int(key)
+            if isinstance(node, list) and str(key).isdecimal() and int(str(key)[:9]) < len(node):
+                key = int(str(key)[:9])
             elif not (isinstance(node, Mapping) and key in node):
                 break
             node = node[key]

@@ -7,23 +7,37 @@ kept nor logged.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, render_template, request
 
+from eventlogging.console import my_data_place
 from eventlogging.console.errors import answer
+from eventlogging.console.my_data_place import Place
 from eventlogging.console.parts import Parts
 from eventlogging.people import limits
 from eventlogging.platform import Platform
 from eventlogging.retention import device, erasure
-from eventlogging.retention.device import Claim, Looked
+from eventlogging.retention.device import Claim, Device
 from eventlogging.retention.erasure_book import Erasure
+from eventlogging.retention.person_rows import Hit
 
 _MOST_BYTES = 100_000
 _LOOK_SECONDS = 10.0
 _WAIT_SECONDS = 5.0  # for those who look at the same time
-_MOST_CURSOR = 100
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What was found of a portion of a device's events; `onward` is what to go on with."""
+
+    device: Device
+    claim: Claim
+    hits: Sequence[Hit]
+    is_first: bool  # of this portion
+    onward: str | None
 
 
 def register(app: Flask, parts: Parts) -> None:
@@ -53,7 +67,7 @@ def register(app: Flask, parts: Parts) -> None:
 def _looked(
     parts: Parts,
     one_at_a_time: threading.Lock,
-    then: Callable[[Platform, Claim, Looked, bool], Response],
+    then: Callable[[Platform, _Look], Response],
 ) -> Response:
     """Look for what a device claims and answer with it; strangers' tokens have to wait."""
     if not isinstance(parts, Platform):
@@ -63,45 +77,50 @@ def _looked(
     if not isinstance(body, dict):
         text = 'send {"token": "…", "pages": […]} as application/json, as eventLog.mine() gives it'
         return answer(400, "bad_parameter", [text])
-    claim = device.claim_of(body.get("token"), body.get("pages"))
+    mine = device.device_of(body.get("token"), body.get("pages"))
+    if isinstance(mine, str):
+        return answer(400, "bad_parameter", [mine])
     after = body.get("after") or ""
-    if isinstance(claim, str):
-        return answer(400, "bad_parameter", [claim])
-    if not isinstance(after, str) or len(after) > _MOST_CURSOR:
-        return answer(400, "bad_parameter", ["after is what the last answer said as next"])
-    key = f"device {body['token']}"
-    if not after:
+    place = my_data_place.read(parts.session_key, mine, after) if after else Place()
+    if place is None:
+        text = "after is what the last answer to this same claim said as next, an hour ago at most"
+        return answer(400, "bad_parameter", [text])
+    key = f"device {mine.token}"
+    if not after:  # one attempt for the whole look: only who began it has a place to go on from
         with parts.database.write() as connection:
             wait = limits.attempt(connection, key)
         if wait:
             return _later(wait, "nothing was found of this token, several times; wait a little")
     if not one_at_a_time.acquire(timeout=_WAIT_SECONDS):
         return _later(int(_WAIT_SECONDS), "somebody else looks through the tables right now")
+    claim = mine.portion(place.start)
     try:
-        found = device.look(parts, claim, after, seconds=_LOOK_SECONDS)
+        found = device.look(parts, claim, place.after, seconds=_LOOK_SECONDS)
     finally:
         one_at_a_time.release()
-    if found.hits and not after:
+    if found.hits:
         with parts.database.write() as connection:
             limits.succeeded(connection, key)
-    return then(parts, claim, found, not after)
+    following = my_data_place.following(place, mine, found.following)
+    onward = my_data_place.written(parts.session_key, mine, following) if following else None
+    return then(parts, _Look(mine, claim, found.hits, not place.after, onward))
 
 
-def _see(platform: Platform, claim: Claim, found: Looked, is_first: bool) -> Response:
-    lists = device.shown(platform, found.hits)
-    return jsonify({"ids": claim.number, **lists, "next": found.following or None})
+def _see(platform: Platform, look: _Look) -> Response:
+    lists = device.shown(platform, look.hits)
+    return jsonify({"ids": look.device.number, **lists, "next": look.onward})
 
 
-def _erase(platform: Platform, claim: Claim, found: Looked, is_first: bool) -> Response:
-    if not found.hits:
-        return jsonify({"rows": 0, "erasure": None, "receipt": None, "next": found.following})
-    wish, receipt = device.ask(platform, claim, found.hits, is_first=is_first)
+def _erase(platform: Platform, look: _Look) -> Response:
+    if not look.hits:
+        return jsonify({"rows": 0, "erasure": None, "receipt": None, "next": look.onward})
+    wish, receipt = device.ask(platform, look.claim, look.hits, is_first=look.is_first)
     response = jsonify(
         {
-            "rows": len(found.hits),
+            "rows": len(look.hits),
             "erasure": f"/v1/my-data/erasures/{wish.id}",
             "receipt": {"number": receipt.number, "digest": receipt.digest, "at": receipt.at},
-            "next": found.following or None,
+            "next": look.onward,
         }
     )
     response.status_code = 202

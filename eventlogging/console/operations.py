@@ -88,7 +88,7 @@ _CLAIM: Mapping[str, Any] = {
     "properties": {
         "token": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
         "pages": {"type": "array", "maxItems": MOST_PAGES, "items": {"type": "array"}},
-        "after": {"type": ["string", "null"], "maxLength": 100},
+        "after": {"type": ["string", "null"], "maxLength": 300},
     },
 }
 _EVENT_TYPES = (JSON, "text/plain", "application/reports+json")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
-import secrets
 from collections.abc import Collection, Iterable
 
 from flask import Request, Response
 
 from eventlogging.collector.request import OPT_OUT_COOKIE, OPT_OUT_FOR_COOKIE
 from eventlogging.config import Config
+from eventlogging.people import form_token as tokens
 
+_FORM = "form"  # what the token is for
 FORM_COOKIE = "eventlogging_form"
 PATH = "/opt-out"
 _SECONDS = 400 * 86_400  # browsers keep no cookie longer
@@ -38,8 +37,8 @@ def are_names(texts: Collection[str]) -> bool:
 
 def form_token(request: Request, key: str) -> tuple[str, str]:
     """Return the token for a form, and the value of the cookie that it goes with."""
-    value = _value(request) or secrets.token_urlsafe(18)
-    return _token(value, key), value
+    value = _value(request) or tokens.new_value()
+    return tokens.token(key, _FORM, value), value
 
 
 def remember_form(response: Response, config: Config, value: str) -> None:
@@ -51,8 +50,7 @@ def remember_form(response: Response, config: Config, value: str) -> None:
 
 def is_own_form(request: Request, key: str) -> bool:
     """Whether a form comes from our own page, shown in this browser."""
-    value, said = _value(request), request.form.get("csrf", "")
-    return bool(value) and hmac.compare_digest(said.encode(), _token(value, key).encode())
+    return tokens.is_right(request.form.get("csrf", ""), key, _FORM, _value(request))
 
 
 def _set(response: Response, config: Config, name: str, value: str) -> None:
@@ -74,8 +72,4 @@ def _is_https(config: Config) -> bool:
 
 def _value(request: Request) -> str:
     value = request.cookies.get(FORM_COOKIE, "")
-    return value if len(value) <= 64 and value.isascii() else ""
-
-
-def _token(value: str, key: str) -> str:
-    return hmac.digest(key.encode(), b"form\0" + value.encode(), hashlib.sha256).hex()[:48]
+    return value if tokens.is_value(value) else ""

@@ -158,7 +158,7 @@ def _schema(parts: Parts, name: str) -> str:
         page=page,
         schema=known,
         percent=charts.percent,
-        aggregate_view=aggregate_charts.read_view(parts, known.name, request.args),
+        aggregate_view=aggregate_charts.read_view(parts, page.policy, request.args),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, jsonify, render_template
 
 from eventlogging import clock
+from eventlogging.clock import moved
 from eventlogging.console import charts, snapshots, who
 from eventlogging.console.charts import Chart
 from eventlogging.console.line_view import LineView
@@ -18,7 +19,7 @@ from eventlogging.console.parts import Parts
 from eventlogging.jobs.report_duties import going_by
 from eventlogging.reports import stored
 from eventlogging.reports.causes import Sample, SampleKey, read_samples
-from eventlogging.reports.days import end_ms, is_past_day, last_days, moved
+from eventlogging.reports.days import end_ms, is_past_day, last_days
 from eventlogging.reports.due import week_after
 from eventlogging.reports.model import KINDS, Report, SchemaDay, most_frequent
 from eventlogging.reports.receipts import read_receipts

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from eventlogging.console import own_form
+from eventlogging.console.own_form import WHOLE, OwnForm, add_problem, in_order, number, shown
 from eventlogging.governance.model import field_of, pointer_of
 from eventlogging.governance.syntax import KeyPath
+from eventlogging.ledger.sentence import grouped
 from eventlogging.retention.remains import ANY, NUMBER, TEXT, TIME, Leaf
 
 DAYS = ("keep_days", "invalid_keep_days", "unsealed_keep_days")
@@ -19,35 +23,25 @@ LISTS = ("fields", "sum", "quantiles", "distinct")
 _TIMES = ("hour", "day", "month", "year")
 UNITS = {TIME: _TIMES, TEXT: (*_TIMES, "browser"), ANY: (*_TIMES, "browser")}
 KEEP, HASH, BUCKET, DROP = "keep", "hash", "bucket", "drop"
-COUNT = "aggregates"
 _ON = "on"
 _ORDER = "order"
+# More than so many are taken only where so many stand already: each name costs time to check.
 _MOST_AGGREGATES = 20
 _MOST_NAMES = 400
-_MOST_PROBLEMS = 10
-_WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
-_NUMBER = re.compile(r"-?\d{1,15}([.,]\d{1,9})?", re.ASCII)
+_OF_AGGREGATE = re.compile(r"a(\d{1,5})\.(.*)", re.ASCII)
 Check = Callable[[Mapping[str, Any]], Iterable[tuple[KeyPath, str]]]
 
 
 @dataclass(frozen=True)
-class Form:
-    """What stands in the form: field → text, and what is wrong with each field."""
+class Form(OwnForm):
+    """The form, and the field that is to be filled in next."""
 
-    values: Mapping[str, str]
-    problems: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    document: Mapping[str, Any] = field(default_factory=dict)  # with what the form does not know
     focus: str = ""
-
-    @property
-    def is_right(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
 
     @property
     def aggregates(self) -> list[str]:
         """The beginnings of the names of each aggregate's fields: `a0.`, `a1.`."""
-        return [f"a{number}." for number in range(_count(self.values))]
+        return [f"a{at}." for at in range(_count(self.values))]
 
 
 def ways(leaf: Leaf) -> list[str]:
@@ -66,21 +60,19 @@ def named(own: Mapping[str, Any]) -> list[str]:
 
 def of_document(own: Mapping[str, Any]) -> Form:
     """Return the form as it opens."""
-    values = {key: _shown(own.get(key)) for key in DAYS}
+    values = {key: shown(own.get(key)) for key in DAYS}
     scrub = own.get("scrub", {})
     values[STRIP] = _ON if "scrub" in own else ""
-    values[STRIPPED_DAYS] = _shown(scrub.get("keep_days"))
+    values[STRIPPED_DAYS] = shown(scrub.get("keep_days"))
     for name in CAPSULE:
         values[f"capsule.{name}"] = _ON if name in scrub.get("capsule", ()) else ""
     for way in (KEEP, HASH, BUCKET, DROP):
         for name in scrub.get(way, ()):
             values[f"how:{pointer_of(name)}"] = way
     for name, bucket in scrub.get(BUCKET, {}).items():
-        values[f"bucket:{pointer_of(name)}"] = _shown(bucket)
-    aggregates = own.get("aggregate", ())
-    values[COUNT] = str(len(aggregates))
-    for number, table in enumerate(aggregates):
-        values |= {f"a{number}.{key}": text for key, text in _aggregate_values(table).items()}
+        values[f"bucket:{pointer_of(name)}"] = shown(bucket)
+    for at, table in enumerate(own.get("aggregate", ())):
+        values |= {f"a{at}.{key}": text for key, text in _aggregate_values(table).items()}
     return Form(values, document=own)
 
 
@@ -92,21 +84,17 @@ def of_request(
     `own` is the document it changes: what the form does not know, an extension, stays as it is.
     """
     values = {name: text.strip() for name, text in sent.items()}
-    values[COUNT] = str(_count(values))
     document = dict(own)
     for key in DAYS:
-        _put(document, key, _number(values.get(key, ""), _WHOLE))
+        _put(document, key, number(values.get(key, ""), WHOLE))
     _put(document, "scrub", _scrub(values, own, leaves) if values.get(STRIP) == _ON else "")
-    tables, places = [], []
-    for number in range(_count(values)):
-        if table := _aggregate(values, f"a{number}."):
-            tables.append(table)
-            places.append(f"a{number}.")
-    _put(document, "aggregate", tables or "")
-    document = _in_order(document, own)
-    problems: dict[str, list[str]] = {}
-    for at, text in check(document):
-        _add(problems, _field(at, document, places), text)
+    found = {at: _aggregate(values, at) for at in Form(values).aggregates}
+    tables = {at: table for at, table in found.items() if table}
+    _put(document, "aggregate", list(tables.values()) or "")
+    document = in_order(document, own)
+    problems = _too_many(tables, own.get("aggregate", ()))
+    for at, text in check(document) if not problems else ():
+        add_problem(problems, _field(at, document, list(tables)), text)
     return Form(values, problems, document)
 
 
@@ -114,24 +102,48 @@ def pressed(sent: Mapping[str, str], act: str) -> Form:
     """Return the form after a button that adds an aggregate (`add`) or removes one (`remove:0`)."""
     values = dict(sent)
     count = _count(values)
-    if act == "add" and count < _MOST_AGGREGATES:
-        values[COUNT] = str(count + 1)
-        return Form(values, focus=f"a{count}.name")
+    if act == "add" and count >= _MOST_AGGREGATES:
+        return Form(values, {"add": [_no_more()]})
+    if act == "add":
+        name = f"a{count}.name"
+        return Form(values | {name: ""}, focus=name)
     gone = act.removeprefix("remove:")
-    if act != gone and gone.isdecimal() and int(gone) < count:
-        kept = [f"a{number}." for number in range(count) if number != int(gone)]
-        rows = {name: text for name, text in values.items() if not re.match(r"a\d+\.", name)}
-        for number, was in enumerate(kept):
-            for name, text in values.items():
-                if name.startswith(was):
-                    rows[f"a{number}.{name.removeprefix(was)}"] = text
-        return Form({**rows, COUNT: str(len(kept))}, focus="add")
+    if act != gone and re.fullmatch(r"\d{1,5}", gone, re.ASCII) and int(gone) < count:
+        rows = {}
+        for name, text in values.items():
+            place = _OF_AGGREGATE.fullmatch(name)
+            at = int(place[1]) if place is not None else -1
+            if place is not None and at > int(gone):
+                name = f"a{at - 1}.{place[2]}"
+            if at != int(gone):
+                rows[name] = text
+        return Form(rows, focus="add")
     return Form(values)
 
 
 def _count(values: Mapping[str, str]) -> int:
-    text = values.get(COUNT, "")
-    return min(int(text), _MOST_AGGREGATES) if re.fullmatch(r"\d{1,3}", text, re.ASCII) else 0
+    """Return how many aggregates there are: the form has a name for each, if only an empty one."""
+    return next(at for at in itertools.count() if f"a{at}.name" not in values)
+
+
+def _too_many(
+    tables: Mapping[str, Mapping[str, Any]], old: Sequence[Mapping[str, Any]]
+) -> dict[str, list[str]]:
+    """Return what is wrong where more was sent than is checked; nothing is cut off in silence."""
+    problems: dict[str, list[str]] = {}
+    if len(tables) > max(_MOST_AGGREGATES, len(old)):
+        add_problem(problems, "add", _no_more())
+    most = max([_MOST_NAMES, *(len(one.get(key, ())) for one in old for key in LISTS)])
+    for at, table in tables.items():
+        for key in LISTS:
+            if len(table.get(key, ())) > most:
+                text = f"`{key}` lists {grouped(len(table[key]))} fields; at most {most} are taken"
+                add_problem(problems, f"{at}{key}", text)
+    return problems
+
+
+def _no_more() -> str:
+    return f"at most {_MOST_AGGREGATES} aggregates can be made here"
 
 
 def _scrub(
@@ -147,7 +159,7 @@ def _scrub(
         names = [spelled.get(p, field_of(p)) for p in order if chosen.get(p) == way]
         _put(found, way, names or "")
     buckets = {
-        spelled.get(p, field_of(p)): _number(values.get(f"bucket:{p}", ""), _NUMBER)
+        spelled.get(p, field_of(p)): number(values.get(f"bucket:{p}", ""), own_form.NUMBER)
         for p in order
         if chosen.get(p) == BUCKET
     }
@@ -155,8 +167,8 @@ def _scrub(
     old_capsule = [name for name in old.get("capsule", ()) if values.get(f"capsule.{name}") == _ON]
     capsule = [name for name in CAPSULE if values.get(f"capsule.{name}") == _ON]
     _put(found, "capsule", list(dict.fromkeys([*old_capsule, *capsule])) or "")
-    _put(found, "keep_days", _number(values.get(STRIPPED_DAYS, ""), _WHOLE))
-    return _in_order(found, old)
+    _put(found, "keep_days", number(values.get(STRIPPED_DAYS, ""), WHOLE))
+    return in_order(found, old)
 
 
 def _aggregate(values: Mapping[str, str], at: str) -> dict[str, Any]:
@@ -167,15 +179,15 @@ def _aggregate(values: Mapping[str, str], at: str) -> dict[str, Any]:
     _put(found, "capsule", [g for g in order if values.get(f"{at}capsule.{g}") == _ON] or "")
     for key in LISTS:
         lines = re.split(r"[\n,]", values.get(f"{at}{key}", ""))
-        _put(found, key, [n for line in lines if (n := line.strip())][:_MOST_NAMES] or "")
-    _put(found, "min_cell", _number(values.get(f"{at}min_cell", ""), _WHOLE))
+        _put(found, key, [n for line in lines if (n := line.strip())] or "")
+    _put(found, "min_cell", number(values.get(f"{at}min_cell", ""), WHOLE))
     if not found["name"]:
         del found["name"]
     return {} if found.keys() == {"per"} else found
 
 
 def _aggregate_values(table: Mapping[str, Any]) -> dict[str, str]:
-    values = {"name": str(table.get("name", "")), "min_cell": _shown(table.get("min_cell"))}
+    values = {"name": str(table.get("name", "")), "min_cell": shown(table.get("min_cell"))}
     values |= {f"capsule.{g}": _ON for g in table.get("capsule", ())}
     values[_ORDER] = " ".join(table.get("capsule", ()))
     return values | {key: "\n".join(table.get(key, ())) for key in LISTS}
@@ -186,24 +198,6 @@ def _put(table: dict[str, Any], key: str, value: Any) -> None:
     table.pop(key, None)
     if value != "":
         table[key] = value
-
-
-def _number(text: str, form: re.Pattern[str]) -> Any:
-    """Return a number as people write it; another text as it is, for the checks to refuse."""
-    if not form.fullmatch(text):
-        return text
-    value = float(text.replace(",", "."))
-    return int(value) if value.is_integer() else value
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else f"{value:.15g}"
-
-
-def _add(problems: dict[str, list[str]], name: str, text: str) -> None:
-    listed = problems.setdefault(name, [])
-    if len(listed) < _MOST_PROBLEMS:
-        listed.append(text)
 
 
 def _field(at: KeyPath, document: Mapping[str, Any], places: Sequence[str]) -> str:
@@ -227,9 +221,3 @@ def _field(at: KeyPath, document: Mapping[str, Any], places: Sequence[str]) -> s
         return STRIP
     name = at[2] if at[1] == BUCKET else document["scrub"][at[1]][at[2]]
     return f"how:{pointer_of(str(name))}"
-
-
-def _in_order(table: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table with its keys where they stood, new ones behind."""
-    keys = [*(key for key in old if key in table), *(key for key in table if key not in old)]
-    return {key: table[key] for key in keys}

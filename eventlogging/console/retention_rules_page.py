@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import tomli_w
-from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, abort, redirect, render_template, request, url_for
 
 from eventlogging import clock
 from eventlogging.console import retention_rules_form, sign_in, who
@@ -26,6 +26,7 @@ from eventlogging.retention.preview import Effect
 from eventlogging.retention.remains import Leaf
 
 _MOST_BYTES = 400_000  # a schema of 300 fields, and lists of them
+_MOST_SHOWN = 1000  # aggregates; a page is no larger than that
 _KINDS = {
     preview.EVENTS: "events",
     preview.REFUSED: "refused events",
@@ -67,6 +68,8 @@ def register(app: Flask, parts: Parts) -> None:
 def _change(parts: Parts, schema: RegisteredSchema) -> Any:
     person = who.require("change_settings", schema)
     sign_in.check_csrf(_MOST_BYTES)
+    if f"a{_MOST_SHOWN}.name" in request.form:
+        abort(413, f"This form shows at most {_MOST_SHOWN} aggregates.")
     act, since = request.form.get("act", ""), request.form.get("standing", "")
     if act == "add" or act.startswith("remove:"):
         return _page(parts, schema, retention_rules_form.pressed(request.form, act), since)

@@ -5,28 +5,20 @@ Nothing here is anybody's secret: no address, no reason of a hold, no event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from eventlogging import clock
+from eventlogging.console import retention_proof as proof
 from eventlogging.console.parts import Parts
-from eventlogging.jobs import claims
-from eventlogging.jobs.claims import Run
+from eventlogging.console.retention_proof import Check, Pass, Receipts
 from eventlogging.receipts import chain
-from eventlogging.receipts.chain import BrokenChain, Receipt
 from eventlogging.registry.model import RegisteredSchema, Snapshot
 from eventlogging.retention import words
 from eventlogging.retention.policy import Extension, Policies, Policy, read_policies
 from eventlogging.retention.standing import Going, Standing, read_standing
 
-PASS, CERTIFICATE, CANARY = "retention", "retention-verify", "opt-out-canary"  # jobs
-_FORGETTING = {"purge": "deleted", "scrub": "stripped"}  # kind of receipt → what it did to rows
-_NOTHING = "nothing to try yet"  # as such a run says it
-_WORDS = {"done": "found nothing wrong", "warning": "ended with a warning",
-          "failed": "found something wrong"}  # fmt: skip
+_CHECKS = (proof.PASS, proof.CERTIFICATE, proof.CANARY)
 
 
 @dataclass(frozen=True)
@@ -54,51 +46,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Pass:
-    """The last pass that was carried out. `rows` maps what was done to how many rows."""
-
-    at: str
-    rows: Mapping[str, int]
-    days: int  # of the log, deleted as a whole
-
-
-@dataclass(frozen=True)
-class Receipts:
-    """How many there are, the digest of the newest, and what the last pass came to."""
-
-    number: int = 0
-    digest: str = ""
-    trouble: str = ""
-    last_pass: Pass | None = None
-
-
-@dataclass(frozen=True)
-class Check:
-    """The newest run of a job that checks. `kind` is the colour of its outcome."""
-
-    job: str
-    at: str | None
-    outcome: str | None
-    detail: str = ""
-
-    @property
-    def words(self) -> str:
-        """How it went."""
-        if self.at is None:
-            return "has not run yet"
-        if self.outcome == "done" and self.detail.startswith(_NOTHING):
-            return _NOTHING
-        return _WORDS.get(self.outcome or "", "is running")
-
-    @property
-    def kind(self) -> str:
-        """Which colour that has."""
-        if self.at is None or self.outcome is None or self.words == _NOTHING:
-            return "suppressed"
-        return {"done": "valid", "warning": "pending"}.get(self.outcome, "invalid")
-
-
-@dataclass(frozen=True)
 class View:
     """All of it."""
 
@@ -106,6 +53,7 @@ class View:
     policies: Policies
     rows: tuple[Row, ...]
     receipts: Receipts
+    last_pass: Pass | None
     nightly: Check
     certificate: Check
     canary: Check
@@ -132,59 +80,18 @@ class View:
 def read_view(parts: Parts, snapshot: Snapshot) -> View:
     """Return how things stand. Raises StoreUnavailable."""
     today = clock.day(clock.now_ms())
+    receipts = proof.read_receipts(chain.folder_of(parts.config.var))
     with parts.database.read() as connection:
         policies = read_policies(connection)
         standing = read_standing(connection, policies, today)
-    runs = claims.last_runs(parts.database)
+        last_pass = proof.last_pass(connection, receipts)
+        checks = [proof.read_check(connection, job) for job in _CHECKS]
     rows = [
         _row(schema, standing[name], today)
         for name, schema in sorted(snapshot.schemas.items(), key=lambda item: item[0].casefold())
         if name in standing and (schema.state != "retired" or standing[name].rows)
     ]
-    return View(
-        today, policies, tuple(rows), read_receipts(chain.folder_of(parts.config.var)),
-        *(_check(job, runs) for job in (PASS, CERTIFICATE, CANARY)),
-    )  # fmt: skip
-
-
-def read_receipts(folder: Path) -> Receipts:
-    """Return what the receipts say; they are read anew when the file changed."""
-    try:
-        found = (folder / chain.FILE).stat()
-    except FileNotFoundError:
-        return Receipts()
-    except OSError as error:
-        return Receipts(trouble=str(error))
-    return _receipts(folder, found.st_mtime_ns, found.st_size)
-
-
-# Anybody may ask for the page, and a chain of years takes a while to read.
-@lru_cache(maxsize=4)
-def _receipts(folder: Path, changed: int, size: int) -> Receipts:
-    try:
-        every = chain.read(folder)
-    except (BrokenChain, OSError) as error:
-        return Receipts(trouble=str(error))
-    if not every:
-        return Receipts()
-    return Receipts(every[-1].number, every[-1].digest, "", _last_pass(every))
-
-
-def _last_pass(every: Sequence[Receipt]) -> Pass | None:
-    """Return what the receipts before the last one of a whole pass, back to the one before, say."""
-    passes = [at for at, one in enumerate(every) if one.kind == "pass"]
-    if not passes:
-        return None
-    start = passes[-2] if len(passes) > 1 else 0
-    rows: dict[str, int] = {}
-    days = 0
-    for one in every[start : passes[-1]]:
-        if word := _FORGETTING.get(one.kind):
-            gone = int(one.body.get("rows_before", 0)) - int(one.body.get("rows_after", 0))
-            rows[word] = rows.get(word, 0) + gone
-        elif one.kind == "log" and one.body.get("what") != "blanked":
-            days += len(one.body.get("days", ()))
-    return Pass(every[passes[-1]].at, rows, days)
+    return View(today, policies, tuple(rows), receipts, last_pass, *checks)
 
 
 def _row(schema: RegisteredSchema, standing: Standing, today: str) -> Row:
@@ -196,31 +103,27 @@ def _row(schema: RegisteredSchema, standing: Standing, today: str) -> Row:
     )  # fmt: skip
 
 
-def _check(job: str, runs: Mapping[str, Run]) -> Check:
-    run = runs.get(job)
-    if run is None:
-        return Check(job, None, None)
-    return Check(job, run.finished_at or run.started_at, run.outcome, run.detail)
-
-
 def as_dict(view: View) -> dict[str, Any]:
     """Return it as JSON says it."""
     default, made = view.policies.default, view.receipts
-    last = made.last_pass
+    last = view.last_pass
     return {
         "today": view.today,
         "default": _days_of(default),
         "cap_days": view.policies.cap_days,
         "schemas": [_row_dict(row) for row in view.rows],
-        "last_pass": {"at": last.at, "rows": dict(last.rows), "log_days": last.days}
-        if last
-        else None,
+        "last_pass": _pass_dict(last) if last else None,
         "checks": {
             one.job: {"at": one.at, "outcome": one.outcome}
             for one in (view.nightly, view.certificate, view.canary)
         },
         "receipts": {"number": made.number, "newest_digest": made.digest, "trouble": made.trouble},
     }
+
+
+def _pass_dict(last: Pass) -> dict[str, Any]:
+    rows = None if last.rows is None else dict(last.rows)
+    return {"at": last.at, "rows": rows, "log_days": last.days}
 
 
 def _row_dict(row: Row) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from eventlogging.console.teaching import curl_line, passing_example, pretty
 from eventlogging.ledger.reading import by_reason
 from eventlogging.registry.model import RegisteredSchema
 from eventlogging.retention import remains
-from eventlogging.retention.policy import read_policies
+from eventlogging.retention.policy import Policy, look_up_policy
 from eventlogging.schema import snippets
 from eventlogging.schema.compatibility import Change, compare
 from eventlogging.schema.version import Level
@@ -111,6 +111,7 @@ class SchemaPage:
     alerts: SchemaAlerts | None
     chart: Chart
     difference: Difference | None
+    policy: Policy
     kept: str  # what remains after how many days
 
 
@@ -128,7 +129,7 @@ def read_schema_page(
         example = passing_example(connection, schema.name)
         server = parts.database.dialect.version(connection)
         chart = _chart(connection, schema.name)
-        policy = read_policies(connection).of(schema.name)
+        policy = look_up_policy(connection, schema.name)
         alerts = None
         if who.allowed("see_live", schema):
             alerts = alerts_of_schema(connection, schema.name, schema.state)
@@ -156,6 +157,7 @@ def read_schema_page(
         alerts=alerts,
         chart=chart,
         difference=_difference(schema, *compared) if compared else None,
+        policy=policy,
         kept=remains.in_a_line(policy, remains.leaves(schema)),
     )
 

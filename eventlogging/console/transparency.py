@@ -19,9 +19,15 @@ from eventlogging.governance.model import field_of
 from eventlogging.ledger.sentence import grouped
 from eventlogging.registry.model import RegisteredSchema, Snapshot
 from eventlogging.retention import words
-from eventlogging.retention.policy import Extension, Policies, Policy, read_policies
+from eventlogging.retention.policy import (
+    Extension,
+    Policies,
+    Policy,
+    look_up_policy,
+    read_policies,
+)
 from eventlogging.retention.remains import leaves, stripped_words
-from eventlogging.retention.standing import Going, Standing, read_standing
+from eventlogging.retention.standing import Going, Standing, read_standing, standing_of
 from eventlogging.store.fixed import event_schema, schema_version
 
 MOST_ROWS = 60
@@ -99,10 +105,10 @@ def read_page(parts: Parts, schema: RegisteredSchema) -> Page:
     """Return what is said of one schema. Raises StoreUnavailable."""
     today = clock.day(clock.now_ms())
     with parts.database.read() as connection:
-        policies = read_policies(connection)
-        standing = read_standing(connection, policies, today)
+        policy = look_up_policy(connection, schema.name)
+        standing = standing_of(connection, policy, today)
         times = _times(connection, schema.name)
-    return _page(schema, policies, standing, times.get(schema.name, ("", "")), today)
+    return _page(schema, standing, times.get(schema.name, ("", "")), today)
 
 
 def read_all(parts: Parts, snapshot: Snapshot) -> tuple[list[Page], Policies]:
@@ -114,7 +120,12 @@ def read_all(parts: Parts, snapshot: Snapshot) -> tuple[list[Page], Policies]:
         times = _times(connection, None)
     entries = _entries(snapshot, policies, standing)
     pages = [
-        _page(one.schema, policies, standing, times.get(one.schema.name, ("", "")), today)
+        _page(
+            one.schema,
+            standing.get(one.schema.name) or Standing(one.schema.name, one.policy),
+            times.get(one.schema.name, ("", "")),
+            today,
+        )
         for one in entries
     ]
     return pages, policies
@@ -188,24 +199,25 @@ def _entries(
 
 
 def _page(
-    schema: RegisteredSchema, policies: Policies, standing: Mapping[str, Standing],
-    times: tuple[str, str], today: str,
+    schema: RegisteredSchema, standing: Standing, times: tuple[str, str], today: str
 ) -> Page:  # fmt: skip
-    policy = policies.of(schema.name)
-    stands = standing.get(schema.name) or Standing(schema.name, policy)
-    going = stands.next(today)
+    policy, going = standing.policy, standing.next(today)
     return Page(
-        Entry(schema, policy, stands.rows), fields_of(schema), *times,
+        Entry(schema, policy, standing.rows), fields_of(schema), *times,
         remains=_remains(policy, schema),
         extensions=[one for one in policy.extensions if today <= one.until],
-        oldest=stands.oldest,
+        oldest=standing.oldest,
         next=going,
         next_words=words.ahead(going.on, today) if going else "",
     )  # fmt: skip
 
 
 def _remains(policy: Policy, schema: RegisteredSchema) -> list[str]:
-    """Return what stays when the events are gone, a sentence each; empty: nothing does."""
+    """Return what stays when the events are gone, a sentence each; empty: nothing does.
+
+    For the people who are measured, other than `words.remains`, which is for those who measure:
+    what matters to them is that no figure stands for few.
+    """
     found = []
     if policy.scrub is not None:
         last = policy.scrub.keep_days

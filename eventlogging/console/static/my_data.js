@@ -1,8 +1,6 @@
 // My data: reads what this browser keeps, asks the server for its events, shows, saves, erases them.
 "use strict";
 
-const MOST_PAGES = 400;
-const MOST_IDS = 5000;
 const part = (id) => document.getElementById(id);
 
 function kept() {
@@ -15,41 +13,29 @@ function kept() {
   }
 }
 
-/** The page loads in portions that one request may ask for. */
-function portions(pages) {
-  const found = [[]];
-  let number = 0;
-  for (const page of pages) {
-    const count = Array.isArray(page) ? Number(page[2]) || 0 : 0;
-    if (found.at(-1).length === MOST_PAGES || number + count > MOST_IDS) {
-      found.push([]);
-      number = 0;
-    }
-    found.at(-1).push(page);
-    number += count;
-  }
-  return found;
-}
-
+/** Ask until everything is looked through: the server says where to go on. */
 async function ask(path, mine, use) {
-  for (const pages of portions(mine.pages)) {
-    let after = null;
-    do {
-      const answer = await fetch(path, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", Accept: "application/json" },
-        body: JSON.stringify({ token: mine.token, pages, after }),
-      });
-      const body = await answer.json().catch(() => ({}));
-      if (!answer.ok) {
-        const wait = answer.headers.get("Retry-After");
-        const why = (body.problems || [`the server answered ${answer.status}`]).join("; ");
-        throw new Error(wait ? `${why}. Try again in ${wait} s.` : `${why}.`);
-      }
-      use(body);
-      after = body.next;
-    } while (after);
-  }
+  let after = null;
+  do {
+    const answer = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify({ token: mine.token, pages: mine.pages, after }),
+    });
+    const body = await answer.json().catch(() => ({}));
+    const wait = answer.headers.get("Retry-After");
+    if (after && answer.status === 429) {
+      // Somebody else looks right now: what was found so far is not lost for that.
+      await new Promise((done) => { setTimeout(done, 1000 * (Number(wait) || 1)); });
+      continue;
+    }
+    if (!answer.ok) {
+      const why = (body.problems || [`the server answered ${answer.status}`]).join("; ");
+      throw new Error(wait ? `${why}. Try again in ${wait} s.` : `${why}.`);
+    }
+    use(body);
+    after = body.next;
+  } while (after);
 }
 
 function element(name, text, attributes = {}) {
