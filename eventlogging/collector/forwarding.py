@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,6 +22,16 @@ _MOST_ORIGIN = 191
 _MINUTE = len("2026-11-22 03:04")
 _MOST_NAME = 64
 _MOST_COUNT = 2**32  # of one batch
+_LATEST_MS = 253_402_300_800_000  # the year 10000
+_COUNTED = {"received": int, "schema": str, "version": str, "code": str}
+_EVENT = {"received": int, "schema": str, "version": str, "index": int}
+# What a line of each outcome must have; the loader passes over others.
+_NEEDS: Mapping[str, Mapping[str, type]] = {
+    "valid": {**_EVENT, "id": str, "dt": int, "capsule": dict, "event": dict},
+    "invalid": {**_EVENT, "capsule": dict, "code": str, "errors": list, "raw": str},
+    "test": {**_EVENT, "verdict": str, "test_key": str, "errors": list},
+    "counters": {"received": int, "id": str, "client": str, "counts": dict},
+}
 _MOST_DIGITS = 18  # what is longer may be too large for a column
 
 
@@ -60,11 +71,29 @@ def take(query: bytes, body: bytes) -> Taken | Answer:
     is_whole = bool(batches) and end == int(start) + len(body)
     if not is_whole or not all(_is_count(*one) for batch in batches for one in batch.sent):
         return _wrong("the body is not made of whole batches of a log; send it again")
+    if not all(_is_readable(line) for batch in batches for _, line in batch.lines):
+        return _wrong(
+            "a line is none that this server can load; is the head newer? then update this one"
+        )
     lines: list[bytes] = []
     for batch in batches:
         lines.append(marker_line(origin, batch.start, len(batch.lines), batch.sent))
         lines += [line + b"\n" for _, line in batch.lines]
     return Taken(lines, Answer(200, orjson.dumps({"batches": len(batches), "end": end}) + b"\n"))
+
+
+def _is_readable(line: bytes) -> bool:
+    """Whether the loader here will understand a line: it loads all of a segment or nothing."""
+    try:
+        content = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    if type(content) is not dict or type(content.get("outcome")) is not str:
+        return False
+    needs = _NEEDS.get(content["outcome"], {}) if content.get("kept", True) else _COUNTED
+    if not all(type(content.get(key)) is kind for key, kind in needs.items()):
+        return False
+    return "received" not in needs or 0 <= content["received"] < _LATEST_MS
 
 
 def _is_count(minute: Any, name: Any, count: Any) -> bool:

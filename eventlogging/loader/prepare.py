@@ -165,33 +165,28 @@ class Preparer:
     def prepare(self, lines: Iterable[tuple[int, bytes]]) -> Prepared:
         """Return the rows that (offset, line) pairs become.
 
-        A line that no collector can have written is left out, and the books miss its event.
+        A line that cannot be read raises, and all of its segment waits: a newer EventLogging may
+        have written it, and nothing else has the event.
         """
         prepared = Prepared()
         for offset, line in lines:
-            try:
-                self._line(prepared, offset, line)
-            except Exception:
-                _logger.exception("a line of the log at %d cannot be read and is left out", offset)
+            content = orjson.loads(line)
+            outcome = content["outcome"]
+            if not content.get("kept", True):
+                minute = clock.minute(content["received"])
+                key = (minute, content["schema"], content["version"], outcome, content["code"])
+                prepared.counted[key] += 1
+            elif outcome == Outcome.VALID:
+                self._valid(prepared, offset, content)
+            elif outcome == Outcome.INVALID:
+                self._invalid(prepared, offset, content)
+            elif outcome == COUNTERS:
+                day, counts = clock.day(content["received"]), content["counts"]
+                report = Report(content["id"], content["client"], day, counts)
+                prepared.reports.append(report)
+            elif outcome == TEST and content["verdict"] in _SHOWN:
+                prepared.rows_of(TRIALS_TABLE, None).trials.append(_trial_row(offset, content))
         return prepared
-
-    def _line(self, prepared: Prepared, offset: int, line: bytes) -> None:
-        content = orjson.loads(line)
-        outcome = content["outcome"]
-        if not content.get("kept", True):
-            minute = clock.minute(content["received"])
-            key = (minute, content["schema"], content["version"], outcome, content["code"])
-            prepared.counted[key] += 1
-        elif outcome == Outcome.VALID:
-            self._valid(prepared, offset, content)
-        elif outcome == Outcome.INVALID:
-            self._invalid(prepared, offset, content)
-        elif outcome == COUNTERS:
-            day, counts = clock.day(content["received"]), content["counts"]
-            report = Report(content["id"], content["client"], day, counts)
-            prepared.reports.append(report)
-        elif outcome == TEST and content["verdict"] in _SHOWN:
-            prepared.rows_of(TRIALS_TABLE, None).trials.append(_trial_row(offset, content))
 
     def _valid(self, prepared: Prepared, offset: int, content: dict[str, Any]) -> None:
         name, number = content["schema"], content["version"]
@@ -316,8 +311,5 @@ def invalid_from(row: EventRow, code: str, message: str) -> InvalidRow:
 
 def waiting_name(line: bytes) -> str:
     """Return the name in brackets that a line waits under while its schema is not registered."""
-    try:
-        content = orjson.loads(line)
-        return f"({content.get('schema', '')} {content.get('version', '')})"
-    except (orjson.JSONDecodeError, AttributeError):  # as in `prepare`
-        return ""
+    content = orjson.loads(line)
+    return f"({content.get('schema', '')} {content.get('version', '')})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +14,18 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from eventlogging import clock
 from eventlogging.cli.run_forwarder import _beside
 from eventlogging.collector import forwarding
 from eventlogging.collector.answers import Answer
+from eventlogging.config import Config
 from eventlogging.errors import StoreUnavailable
 from eventlogging.forwarder.remote import RemoteRegistry, WrongSetting
 from eventlogging.forwarder.sender import Sender
 from eventlogging.forwarder.storage import NoStorage, Refused, Storage
+from eventlogging.intake.accept import Intake
 from eventlogging.intake.context import Context
+from eventlogging.intake.seal import PrivacyKey
 from eventlogging.log import segment
 from eventlogging.log.forwarded import markers, without
 from eventlogging.registry import wire
@@ -49,13 +54,14 @@ def test_the_registry_comes_back_as_it_was() -> None:
 
 
 def test_batches_become_lines_behind_a_marker_each() -> None:
-    body = batch(b'{"a":1}\n', b'{"a":2}\n') + batch(b'{"a":3}\n')
+    one, two, three = (b'{"outcome":"probe","a":%d}\n' % n for n in (1, 2, 3))
+    body = batch(one, two) + batch(three)
     taken = forwarding.take(b"origin=head/2026-11-22/x&start=100", body)
     assert not isinstance(taken, Answer)
     lines = list(enumerate(line.rstrip(b"\n") for line in taken.lines))
     found = markers(lines)
     assert [(one.start, one.offset, one.last) for one in found] == [
-        (100, 0, 2), (100 + len(batch(b'{"a":1}\n', b'{"a":2}\n')), 3, 4),
+        (100, 0, 2), (100 + len(batch(one, two)), 3, 4),
     ]  # fmt: skip
     assert found[0].sent == (("2026-11-22 03:04", "Click", 2),)
     assert without(lines, found[:1]) == lines[3:]
@@ -86,6 +92,39 @@ def test_what_is_no_whole_batch_is_refused(query: bytes, body: bytes) -> None:
     answer = forwarding.take(query, body)
     assert isinstance(answer, Answer)
     assert answer.status == 400
+
+
+def test_every_line_that_intake_writes_passes_the_door() -> None:
+    intake = Intake(Config(), PrivacyKey("any"))
+    intake.use(snapshot(registered(), registered("Rare", sampling_rate=0.0)))
+    good, bad = {"schema": "Click", "event": {"target": "a"}}, {"schema": "Click", "event": {}}
+    counts = {name: {"attempted": 1} for name in ("Click", "Nobody")}
+    counters = {"id": str(uuid.UUID(int=7, version=4)), "client": "test/1", "counts": counts}
+    parcel = {"events": [good, bad, {**good, "schema": "Rare"}, 7], "counters": counters}
+    now = clock.now_ms()
+    contexts = [Context(now), Context(now, opted_out=True), Context(now, test_key="mine")]
+    accepted = [intake.accept_body(json.dumps(parcel).encode(), one) for one in contexts]
+    accepted.append(intake.refuse_body("malformed_json", b"{", contexts[0]))
+    lines = [line for one in accepted for line in one.lines]
+    kinds = {json.loads(line)["outcome"] for line in lines}
+    assert kinds == {"valid", "invalid", "sampled_out", "suppressed", "counters", "test"}
+    assert not isinstance(forwarding.take(b"origin=h&start=0", batch(*lines)), Answer)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"no JSON", b"[]", b"7", b"{}", b'{"outcome":"valid"}', b'{"outcome":"valid","schema":[]}',
+     b'{"outcome":"invalid","schema":"Click","version":"1.0.0","received":"today"}',
+     b'{"outcome":"sampled_out","kept":false,"received":1e300}', b'{"outcome":"counters"}',
+     b'{"outcome":"suppressed","kept":false,"schema":"Click","version":"","code":"",'
+     b'"received":253402300800000}'],
+)  # fmt: skip
+def test_a_line_that_the_loader_would_stumble_over_is_refused_at_the_door(line: bytes) -> None:
+    fine = b'{"outcome":"probe"}\n'
+    answer = forwarding.take(b"origin=h&start=0", batch(fine, line + b"\n"))
+    assert isinstance(answer, Answer)
+    assert answer.status == 400
+    assert b"a line is none that this server can load" in answer.body
 
 
 def test_who_may_not_forward_is_told_what_it_takes() -> None:
