@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from eventlogging.jobs.claims import Run
+from eventlogging.jobs.claims import WORST, Run
 from eventlogging.receipts import chain
 from eventlogging.receipts.chain import BrokenChain, Receipt
 from eventlogging.retention.plan import TABLES
@@ -21,7 +21,6 @@ _FORGETTING = {"purge": "deleted", "scrub": "stripped"}  # kind of receipt → w
 _NOTHING = "nothing to try yet"  # as such a run says it
 _WORDS = {"done": "found nothing wrong", "warning": "ended with a warning",
           "failed": "found something wrong"}  # fmt: skip
-_WORST = ("failed", "warning", None, "done")  # of the hosts' outcomes; None: it runs still
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def read_check(connection: sa.Connection, job: str) -> Check:
 
 
 def _badness(run: Run) -> tuple[int, bool]:
-    return _WORST.index(run.outcome), run.detail.startswith(_NOTHING)
+    return WORST.index(run.outcome), run.detail.startswith(_NOTHING)
 
 
 def _is_over_tables(receipt: Receipt) -> bool:

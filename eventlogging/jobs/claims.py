@@ -16,6 +16,7 @@ from eventlogging.store.database import Database
 from eventlogging.store.fixed import job_run
 
 LEASE_SECONDS = 300  # after so long without a sign of life, a run counts as abandoned
+WORST = ("failed", "warning", None, "done")  # of several hosts' outcomes; None: it runs still
 _DETAIL = 100_000  # characters
 _logger = logging.getLogger(__name__)
 
@@ -129,17 +130,16 @@ def read(database: Database, job: str, slot: str) -> Run | None:
 
 
 def last_runs(database: Database) -> dict[str, Run]:
-    """Return job → its run for the latest slot."""
-    newest = sa.select(job_run.c.job, sa.func.max(job_run.c.slot).label("slot")).group_by(
-        job_run.c.job
-    )
-    latest = newest.subquery()
-    query = sa.select(job_run).join(
-        latest, sa.and_(job_run.c.job == latest.c.job, job_run.c.slot == latest.c.slot)
-    )
+    """Return job → its run for the latest slot; of a job that each host has, the worst of it."""
+    c = job_run.c
+    newest = sa.select(c.job, sa.func.max(c.slot)).group_by(c.job)
     with database.read() as connection:
+        latest = {job: slot.partition("@")[0] for job, slot in connection.execute(newest)}
+        wanted = [sa.and_(c.job == job, c.slot >= moment) for job, moment in latest.items()]
+        query = sa.select(job_run).where(sa.or_(sa.false(), *wanted))
         runs = [Run(**row) for row in connection.execute(query).mappings()]
-    return {run.job: run for run in runs}
+    # The worst is the last to be put in.
+    return {run.job: run for run in sorted(runs, key=lambda one: -WORST.index(one.outcome))}
 
 
 def _update(database: Database, claim: Claim, **values: str) -> bool:

@@ -15,6 +15,7 @@ from eventlogging.governance.model import (
     DEFAULT_UNIT,
     pointer_of,
 )
+from eventlogging.sampling import LEAST_RATE
 
 UNITS = ("pageview", "session", "device")
 PRODUCERS = ("public", "token")
@@ -160,10 +161,10 @@ def _sampling(value: Any) -> _Found:
     rate, unit = value.get("rate"), value.get("unit")
     if rate is not None:
         number = isinstance(rate, int | float) and not isinstance(rate, bool)
-        if number and 0 <= rate <= 1:
+        if number and (rate == 0 or LEAST_RATE <= rate <= 1):
             yield _Value("sampling_rate", float(rate))
         else:
-            yield f"sampling.rate is a number from 0 to 1, not {rate!r}"
+            yield f"sampling.rate is 0, or a number from {LEAST_RATE:f} to 1, not {rate!r}"
     if unit in UNITS:
         yield _Value("sampling_unit", unit)
     elif unit is not None:

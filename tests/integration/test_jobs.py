@@ -213,6 +213,19 @@ def test_a_duty_that_raises_has_failed_and_the_others_go_on(platform: Platform) 
     assert run_due(platform, jobs) == 0
 
 
+def test_of_a_job_that_each_host_has_the_worst_is_its_last_run(platform: Platform) -> None:
+    database = platform.database
+    for slot, outcome in (
+        ("2026-11-20@a", "failed"), ("2026-11-21@a", "failed"), ("2026-11-21@b", "done"),
+        ("2026-11-21@c", "warning"),
+    ):  # fmt: skip
+        claimed = claims.claim(database, "on-each", slot)
+        assert claimed is not None
+        claims.finish(database, claimed, outcome, "")
+    last = claims.last_runs(database)["on-each"]
+    assert (last.slot, last.outcome) == ("2026-11-21@a", "failed")
+
+
 def test_a_run_that_lost_the_database_is_done_when_its_lease_is_over(
     platform: Platform, move: Callable[[float], None]
 ) -> None:

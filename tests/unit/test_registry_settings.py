@@ -53,7 +53,7 @@ def test_every_problem_is_named_at_once() -> None:
         {"owners": [f"a{n}@b.org" for n in range(51)]},
         {"sampling": 1}, {"sampling": {"rate": True}}, {"sampling": {"rate": "1"}},
         {"sampling": {"rate": -0.1}}, {"sampling": {"rate": float("nan")}},
-        {"sampling": {"unit": []}}, {"privacy": []}, {"privacy": {"a": None}},
+        {"sampling": {"rate": 1e-9}}, {"sampling": {"unit": []}}, {"privacy": []}, {"privacy": {"a": None}},
         {"privacy": {"a": "hmac", "/a": "drop"}}, {"producers": None}, {"producers": []},
         {"origins": "https://b.org"}, {"origins": ["b.org"]}, {"origins": [1]},
         {"fill_defaults": None}, {"fill_defaults": True}, {"fill_defaults": ["always"]},
