@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 PLACES = (HERE / "dist", HERE.parents[1] / "eventlogging" / "console" / "static")
 NAME = "eventlogging.js"
 ORDER = (
-    *("sampling", "ids", "backoff", "consent", "storage", "client"),
-    *("navigation-timing", "classic"),
+    *("sampling", "ids", "backoff", "storage", "consent", "device", "life", "post", "record"),
+    *("client", "navigation-timing", "classic"),
 )
 _TERSER = ("npx", "--yes", "terser@5", "--compress", "passes=2", "--mangle", "--toplevel")
 
@@ -27,7 +27,9 @@ _TERSER = ("npx", "--yes", "terser@5", "--compress", "passes=2", "--mangle", "--
 def joined() -> str:
     """Return the modules as one script, as they were written."""
     texts = [(HERE / "src" / f"{name}.js").read_text("utf-8") for name in ORDER]
-    whole = re.sub(r"^import .*;\n|^export (?=function|const)", "", "\n".join(texts), flags=re.M)
+    whole = re.sub(
+        r"^import .*;\n|^export (?=function|const|async)", "", "\n".join(texts), flags=re.M
+    )
     return f"(function () {{\n'use strict';\n{whole}}})();\n"
 
 

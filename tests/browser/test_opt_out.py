@@ -244,8 +244,11 @@ def test_a_strangers_token_shows_nothing_and_wrong_texts_are_explained(world: Wo
     show.click()
     expect(data.get_by_role("alert")).to_contain_text("32 hexadecimal digits")
     day = time.strftime("%Y-%m-%d", time.gmtime())
-    text.fill(json.dumps({"token": "ab" * 16, "pages": [[day, "0" * 16, 5]]}))
-    show.click()
+    # More events of one page than the server looks for at once.
+    text.fill(json.dumps({"token": "ab" * 16, "pages": [[day, "0" * 16, 12_000]]}))
+    with data.expect_response(lambda answer: "/v1/my-data" in answer.url) as first:
+        show.click()
+    assert first.value.json()["next"]
     expect(data.get_by_role("heading", name="Nothing of this browser is stored")).to_be_visible()
     expect(data.get_by_role("alert")).to_be_hidden()
     world.said.clear()  # a browser says of 400 what it says of any
@@ -262,3 +265,22 @@ def test_a_no_that_was_said_on_the_page_makes_the_client_forget_the_device(world
     measured.reload()
     assert measured.evaluate("eventLog.mine().token") is None
     assert measured.evaluate("Object.keys(localStorage).join()") == ""
+
+
+def test_what_waits_while_a_no_is_said_on_the_page_is_gone_and_stays_here(world: World) -> None:
+    context = world.person()
+    context.route("**/v1/events", lambda route: route.abort())
+    measured = world.visit(context)
+    measured.wait_for_function("localStorage.getItem('eventLogging.config')")
+    log(measured, 3, TOLD)
+    measured.wait_for_timeout(500)
+    assert SECRET in measured.evaluate("JSON.stringify(localStorage)")
+    page = open_page(world, context, "/opt-out")
+    page.get_by_role("button", name="Measure nothing from this browser").click()
+    measured.wait_for_function("Object.keys(localStorage).length === 0", timeout=8000)
+    page.get_by_role("button", name="Allow measuring again").click()
+    context.unroute("**/v1/events")
+    assert measured.evaluate("eventLog.optIn()")
+    world.accounts_for(3)
+    assert world.balance().suppressed == 3 and world.line().sent == 0
+    assert traces(world, SECRET) == []

@@ -16,13 +16,22 @@ export function saidNo({ gpc, dnt, cookie, stored }, schema) {
   });
 }
 
+/** The cookies; a frame in a sandbox has none, and throws where one looks. */
+function cookies() {
+  try {
+    return document.cookie;
+  } catch (error) {
+    return '';
+  }
+}
+
 /** Whether this browser says no, to a schema or to all. */
 export function optedOut(storage, schema) {
   return saidNo(
     {
       gpc: navigator.globalPrivacyControl,
       dnt: navigator.doNotTrack || window.doNotTrack,
-      cookie: document.cookie,
+      cookie: cookies(),
       stored: storage.get(KEY),
     },
     schema,
@@ -32,8 +41,9 @@ export function optedOut(storage, schema) {
 /** Remember a no, or that it is taken back: to a schema, or to all. */
 export function remember(storage, no, schema) {
   if (schema) {
-    const [, said = ''] = document.cookie.split(FOR + '=');
-    const names = said.split(';')[0].split(':').filter((one) => one && one !== schema);
+    // More than one such cookie may be there: of this host, and of the whole domain.
+    const said = cookies().split(FOR + '=').slice(1).flatMap((one) => one.split(';')[0].split(':'));
+    const names = new Set(said.filter((one) => one && one !== schema));
     set(FOR, [...names, ...(no ? [schema] : [])].join(':'));
   } else {
     set(COOKIE, no ? 1 : '');
@@ -43,5 +53,9 @@ export function remember(storage, no, schema) {
 }
 
 function set(name, value) {
-  document.cookie = `${name}=${value}; Max-Age=${value ? YEARS : 0}; Path=/; SameSite=Lax`;
+  try {
+    document.cookie = `${name}=${value}; Max-Age=${value ? YEARS : 0}; Path=/; SameSite=Lax`;
+  } catch (error) {
+    /* then the storage alone remembers */
+  }
 }

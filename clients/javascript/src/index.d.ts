@@ -29,11 +29,12 @@ export interface More {
 export interface EventLog {
   /** Log an event; never throws. Returns its id, or nothing where it is left out. */
   log(schema: string, event: object, more?: More): string | undefined;
-  /** Send what waits, now. */
+  /** Send what waits, now; not while the collector asks for patience. */
   flush(): Promise<void>;
   /** The person says no, to one schema or to all: nothing of it is logged on this device any more. */
   optOut(schema?: string): void;
-  optIn(schema?: string): void;
+  /** Log again. False where the browser itself, or a cookie for the whole domain, still says no. */
+  optIn(schema?: string): boolean;
   isOptedOut(schema?: string): boolean;
   /** What this device needs to see, or to erase, what it has sent. */
   mine(): { token: string | null; pages: [day: string, tag: string, events: number][] };

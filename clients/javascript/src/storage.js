@@ -1,5 +1,7 @@
 // localStorage that may be full, forbidden or absent: then things live as long as the page.
 
+export const PREFIX = 'eventLogging.';
+
 /** Keys to values; `durable` says whether what is set outlives the page. */
 export function openStorage(area) {
   const own = new Map();
