@@ -347,6 +347,19 @@ def test_a_body_refused_as_a_whole_costs_one_event_not_all(new: Any):
     assert len({e["id"] for p in good for e in p["events"]}) == 7
 
 
+def test_a_body_that_was_not_read_costs_no_count(new: Any):
+    """The collector booked the event as invalid, and knows nothing of the report beside it."""
+    unread = (400, {"invalid": [], "error": [{"index": 0, "code": "too_deep"}]}, {})
+    collector = new(lambda parcel: unread if parcel["events"] else (201, {}, {}))
+    log = EventLog(collector.url, age=0)
+    log.log(S, {"n": 1})
+    assert close(log)["sent"] == 1
+    first, second = collector.parcels[:2]
+    assert not second["events"]
+    assert second["counters"]["id"] == first["counters"]["id"]
+    assert collector.reported(S)["attempted"] == 1
+
+
 @pytest.mark.parametrize("trouble", [503, 429, 500, 404, "close", (502, b"<html>", {})])
 def test_trouble_keeps_events_and_they_go_again_with_id_and_time(new: Any, trouble: Any):
     collector = new(trouble, trouble, 201)

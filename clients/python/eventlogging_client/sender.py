@@ -216,7 +216,9 @@ class Sender:
         if then == "settled":
             self._attempt, self._not_before, self._asked_to_wait = 0, 0.0, False
             self._most = min(self._batch, self._most * 2)
-            waiting.settle(parcel)
+            # Where the body may not have been read at all, the report goes once more, under its id.
+            unread = reply is not None and reply.status == 400 and not _judged(reply)
+            waiting.settle(parcel, told=not (unread and parcel.events))
             self._tell(parcel, refused)
         elif then == "split" and len(parcel.events) > 1:
             self._most = (len(parcel.events) + 1) // 2
@@ -281,6 +283,14 @@ def _refusals(reply: Reply) -> list[Any]:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return []
     return [item for item in items if isinstance(item, dict)]
+
+
+def _judged(reply: Reply) -> bool:
+    """Whether a schema judged any event: then the body was read."""
+    try:
+        return bool(json.loads(reply.body).get("invalid"))
+    except (ValueError, AttributeError, RecursionError):
+        return False
 
 
 def _words(error: Any) -> str:

@@ -260,14 +260,15 @@ class Waiting:
             if let_go:
                 self.spool.close(keep=keep)
 
-    def settle(self, parcel: Parcel, kind: str = "sent") -> None:
-        """Count the events of a parcel as `kind`, and its report as told."""
+    def settle(self, parcel: Parcel, *, told: bool = True) -> None:
+        """Count the events of a parcel as sent, and its report as `told`."""
         with self._alone():
-            if parcel.report is not None and self._reports and self._reports[0] is parcel.report:
+            is_first = bool(self._reports) and self._reports[0] is parcel.report
+            if told and is_first and parcel.report is not None:
                 self._reports.popleft()
                 if self.spool is not None:
                     self.spool.acknowledged(parcel.report.id)
-            self._remove(parcel.events, kind)
+            self._remove(parcel.events, "sent")
             if self.spool is not None and not (self._events or self._reports or self.counts.new):
                 self.spool.empty()
             self.changed.notify_all()
