@@ -61,6 +61,11 @@ def left_behind(url: str, spool: Path, number: int, name: str) -> list[str]:
 
 def files(spool: Path) -> list[Path]:
     """Return all but an empty one, without its name yet, that a killed process had just opened."""
-    return sorted(
-        path for path in spool.iterdir() if path.suffix == ".spool" or path.stat().st_size
-    )
+    return sorted(path for path in spool.iterdir() if path.suffix == ".spool" or _size(path))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # it has its name by now
+        return 0
