@@ -126,7 +126,9 @@ class Config:
         "", "storage servers of a forwarder, comma-separated, such as https://one.example.org"
     )
     forward_token: str = _setting(
-        "", "the forwarder's token at the storage servers, with the scope forward", secret=True
+        "",
+        "token of a forwarder, or of collect --to, at the storage servers: scope forward",
+        secret=True,
     )
     graphite: str = _setting(
         "", "host or host:port of Graphite's Carbon, to which each minute's figures go; empty: none"

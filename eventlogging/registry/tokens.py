@@ -24,7 +24,7 @@ SCOPES: Mapping[str, str] = {
     "propose": "propose schemas",
     "produce": "send events of schemas whose producers are 'token'",
     "read": "read events",
-    "forward": "hand over the log of a forwarder, and read the registry as collectors do",
+    "forward": "hand over the log of a forwarder or an edge, read the registry as collectors do",
     "test": "send events that are judged and shown live, and never stored with the others",
 }
 TEST = "test"  # a key for trying things out; it opens nothing else, and no other scope opens it
