@@ -46,12 +46,17 @@ def passing_example(connection: sa.Connection, name: str) -> str | None:
 
 def first_steps(connection: sa.Connection, config: Config, snapshot: Snapshot) -> str | None:
     """Return a curl line that works at once, with a real example; None where none is registered."""
-    known = sorted(schemas_in_force(snapshot), key=lambda s: (s.producers != "public", s.name))
+    known = sorted(schemas_in_force(snapshot), key=lambda s: (s.producers != "public", *_order(s)))
     for schema in known[:50]:
         payload = passing_example(connection, schema.name)
         if payload is not None:
             return curl_line(config, schema, payload)
     return None
+
+
+def _order(schema: RegisteredSchema) -> tuple[bool, str]:
+    """By name; last those whose events a newcomer could not look at afterwards."""
+    return schema.readers == "owners", schema.name
 
 
 def script_lines(
@@ -61,7 +66,7 @@ def script_lines(
 
     None where no example is registered of a schema that pages may send.
     """
-    known = sorted(schemas_in_force(snapshot), key=lambda s: s.name)
+    known = sorted(schemas_in_force(snapshot), key=_order)
     open_ = [s for s in known if s.producers == "public" and name in (None, s.name)]
     for schema in open_[:50]:
         payload = passing_example(connection, schema.name)

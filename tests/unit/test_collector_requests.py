@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from eventlogging.collector.app import Collector
 from eventlogging.collector.request import is_binary, said_no
 from eventlogging.config import Config
 from eventlogging.platform import open_platform
+from tests.coroutines import run
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ class Asked:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        asyncio.run(self.collector(scope, receive, send))
+        run(self.collector(scope, receive, send))
         return sent[0]["status"], json.loads(sent[1]["body"])
 
 

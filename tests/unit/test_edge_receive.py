@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -14,6 +13,7 @@ from eventlogging.collector.edge.judge import Judge, Judged
 from eventlogging.config import Config
 from eventlogging.intake.seal import PrivacyKey
 from eventlogging.log.forwarded import markers
+from tests.coroutines import run
 from tests.edge import line, query
 from tests.schemas import registered, snapshot
 
@@ -33,7 +33,7 @@ def test_a_chunk_judged_in_pieces_is_what_it_is_as_a_whole() -> None:
     found = receive.shipped(said(77, CLASSIC.replace("%", "%25")), data)
     assert isinstance(found, receive.Shipped)
     known = snapshot(registered())
-    judged = asyncio.run(receive.Receiver(Config(), KEY).judge(found, known))
+    judged = run(receive.Receiver(Config(), KEY).judge(found, known))
     judge = Judge(Format(CLASSIC), Config(), KEY)
     judge.use(known)
     whole = judge.judge(data, 77, PRINT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 import zlib
@@ -29,6 +28,7 @@ from eventlogging.intake.seal import PrivacyKey
 from eventlogging.log import segment
 from eventlogging.log.forwarded import markers, without
 from eventlogging.registry import wire
+from tests.coroutines import run
 from tests.loading import Bench
 from tests.schemas import registered, snapshot
 
@@ -259,7 +259,7 @@ def figures(sender: Sender) -> dict[str, float]:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(_beside(sender)({"path": "/metrics"}, cast(Any, None), send))
+    run(_beside(sender)({"path": "/metrics"}, cast(Any, None), send))
     assert sent[0]["status"] == 200
     families = text_string_to_metric_families(sent[1]["body"].decode())
     return {
