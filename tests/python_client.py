@@ -7,10 +7,12 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 CLIENT = Path(__file__).parents[1] / "clients" / "python"
 if str(CLIENT) not in sys.path:
@@ -128,6 +130,20 @@ class TinyCollector:
             for kind, number in report["counts"].get(schema, {}).items():
                 sums[kind] += number
         return sums
+
+
+@pytest.fixture
+def new() -> Iterator[Callable[..., TinyCollector]]:
+    """What starts a tiny collector; all are stopped at the end."""
+    made: list[TinyCollector] = []
+
+    def start(*answers: Any, **more: Any) -> TinyCollector:
+        made.append(TinyCollector(*answers, **more))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop()
 
 
 def reply(request: BaseHTTPRequestHandler, status: int, body: bytes, more: dict[str, str]) -> None:

@@ -181,5 +181,7 @@ def _tell(totals: Totals, seconds: float, cpu: float, *, as_json: bool) -> None:
     rate = f"{totals.lines / seconds:,.0f}".replace(",", " ") if totals.lines else "0"
     click.echo(f"{lines} lines: {' · '.join(shown)}")
     click.echo(f"{seconds:.1f} s, {cpu:.1f} s of CPU time, {rate} lines/s")
+    if totals.lines and totals.outcomes[Outcome.INVALID] == sum(totals.outcomes.values()):
+        click.echo("Not one is valid. Does --format say what a line holds?")
     if totals.rest:
         click.echo("The last line is not complete yet; it is read next time.")

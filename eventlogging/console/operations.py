@@ -78,6 +78,13 @@ _FORWARDER = {
     401: ("no token, or not a good one", JSON, "Errors"),
     403: ("the token lacks the scope", JSON, "Errors"),
 }
+_HANDED_OVER = {
+    408: _REFUSED[408],
+    413: ("the body is too large", JSON, "Errors"),
+    415: ("the Content-Encoding is not understood", JSON, "Errors"),
+    503: _REFUSED[503],
+    **_FORWARDER,
+}
 _OF_A_DEVICE = {
     400: ("this is no claim; problems says why", JSON, PROBLEM),
     429: ("too many looks; see Retry-After", JSON, PROBLEM),
@@ -153,11 +160,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         {
             200: ("they are on disk", JSON, "Object"),
             400: ("the body is not made of whole batches", JSON, "Errors"),
-            408: _REFUSED[408],
-            413: ("the body is too large", JSON, "Errors"),
-            415: ("the Content-Encoding is not understood", JSON, "Errors"),
-            503: _REFUSED[503],
-            **_FORWARDER,
+            **_HANDED_OVER,
         },
         (
             _query("origin", "the forwarder's name and segment"),
@@ -177,11 +180,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         {
             200: ("they are judged and on disk", JSON, "Object"),
             400: ("format, fingerprint or start is missing or wrong", JSON, "Errors"),
-            408: _REFUSED[408],
-            413: ("the body is too large", JSON, "Errors"),
-            415: ("the Content-Encoding is not understood", JSON, "Errors"),
-            503: _REFUSED[503],
-            **_FORWARDER,
+            **_HANDED_OVER,
         },
         (
             _query("format", "what stands where in a line, as of eventlogging collect --format"),

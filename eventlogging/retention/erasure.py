@@ -33,11 +33,11 @@ from eventlogging.store.database import Database
 from eventlogging.store.dialect import quoted
 from eventlogging.store.fixed import recent_id, table_day
 from eventlogging.store.leavings import scour
+from eventlogging.store.row_keys import MOST_ROWS, keys_where
 
 KIND = "erasure"
 # Of all jobs of each host these run so often that a host that is there has a run of them.
 HOST_JOBS = ("erasures", "alerts-host")
-_CHUNK = 100
 _LOG = "log"  # among tables that a hold keeps
 _MOST_NEEDLES = 20
 Recompute = Callable[[str, Sequence[str]], object]
@@ -199,8 +199,8 @@ def _erase_rows(
             continue
         for day in sorted({_booked_day(hit) for hit in hits}):
             of_day = [hit for hit in hits if _booked_day(hit) == day]
-            for start in range(0, len(of_day), _CHUNK):
-                _delete(database, wish, place, day, of_day[start : start + _CHUNK])
+            for start in range(0, len(of_day), MOST_ROWS):
+                _delete(database, wish, place, day, of_day[start : start + MOST_ROWS])
             if place.kind == "valid":
                 days.setdefault(place.schema, set()).add(day)
     return kept, days
@@ -208,7 +208,7 @@ def _erase_rows(
 
 def _delete(database: Database, wish: Erasure, place: Place, day: str, hits: Sequence[Hit]) -> None:
     """Delete rows of one table and day, and write it into the books, in one transaction."""
-    where, values = person_rows.keys_where(place, hits)
+    where, values = keys_where(place.key, [hit.key for hit in hits])
     with database.write() as connection:
         gone = connection.execute(
             sa.text(f"DELETE FROM {quoted(place.table)} WHERE {where}"), values

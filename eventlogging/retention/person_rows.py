@@ -25,6 +25,7 @@ from eventlogging.store.database import Database
 from eventlogging.store.dialect import INVALID_KEY, SCRUBBED, quoted
 from eventlogging.store.fixed import epoch_key, table_day, test_event
 from eventlogging.store.migrate import tables as present_tables
+from eventlogging.store.row_keys import MOST_ROWS, keys_where
 
 EVENT_KEY = ("dt", "id")
 _PAGE = 500
@@ -152,25 +153,13 @@ def read(database: Database, hits: Sequence[Hit]) -> list[Mapping[str, Any]]:
     place = hits[0].place
     found: list[Mapping[str, Any]] = []
     with database.read() as connection:
-        for start in range(0, len(hits), 100):
-            where, values = keys_where(place, hits[start : start + 100])
+        for start in range(0, len(hits), MOST_ROWS):
+            where, values = keys_where(
+                place.key, [hit.key for hit in hits[start : start + MOST_ROWS]]
+            )
             query = sa.text(f"SELECT * FROM {quoted(place.table)} WHERE {where}")
             found += [dict(row) for row in connection.execute(query, values).mappings()]
     return found
-
-
-def keys_where(place: Place, hits: Sequence[Hit]) -> tuple[str, dict[str, Any]]:
-    """Return the condition that names exactly these rows, with its values."""
-    values: dict[str, Any] = {}
-    choices = []
-    for number, hit in enumerate(hits):
-        values |= {f"k{number}_{index}": value for index, value in enumerate(hit.key)}
-        choices.append(
-            " AND ".join(
-                f"{quoted(name)} = :k{number}_{index}" for index, name in enumerate(place.key)
-            )
-        )
-    return " OR ".join(f"({one})" for one in choices), values
 
 
 def _wanted(snapshot: Snapshot) -> Iterator[tuple[str, str, str, ColumnPlan | None]]:

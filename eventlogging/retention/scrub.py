@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -36,11 +35,11 @@ from eventlogging.retention.scrub_table import (
 )
 from eventlogging.store.database import Database
 from eventlogging.store.dialect import quoted
+from eventlogging.store.row_keys import MOST_ROWS, keys_where
 
 __all__ = ["ScrubRefused", "Stripped", "narrow", "strip_day", "stripped_name"]
 
 _MORE = "event_more"
-_KEYS = 100  # of rows that are looked up at once
 _Keys = Sequence[tuple[Any, str]]  # (dt, id), in order
 _logger = logging.getLogger(__name__)
 
@@ -133,22 +132,14 @@ def strip_day(
 
 def _still_there(connection: sa.Connection, table: str, keys: _Keys) -> set[tuple[Any, str]]:
     """Return which rows of a table are there, and stay until this transaction ends."""
+    rows = sa.select(sa.table(table, sa.column("dt"), sa.column("id")))
     found: set[tuple[Any, str]] = set()
-    for start in range(0, len(keys), _KEYS):
-        some = keys[start : start + _KEYS]
-        values = {f"t{n}": dt for n, (dt, _) in enumerate(some)}
-        values |= {f"i{n}": id for n, (_, id) in enumerate(some)}
-        found.update(map(tuple, connection.execute(_look_up(table, len(some)), values)))
+    for start in range(0, len(keys), MOST_ROWS):
+        # One by one and not as a span: what comes in between is nobody's to lock.
+        where, values = keys_where(KEY, keys[start : start + MOST_ROWS])
+        query = rows.where(sa.text(where)).with_for_update(read=True)
+        found.update(map(tuple, connection.execute(query, values)))
     return found
-
-
-@lru_cache(maxsize=64)
-def _look_up(table: str, number: int) -> sa.Select[Any]:
-    # One by one and not as a span: what comes in between is nobody's to lock. As text: a tree of
-    # so many conditions takes longer to write down than to answer.
-    choices = " OR ".join(f"(`dt` = :t{n} AND `id` = :i{n})" for n in range(number))
-    rows = sa.table(table, sa.column("dt"), sa.column("id"))
-    return sa.select(rows).where(sa.text(choices)).with_for_update(read=True)
 
 
 def _book(

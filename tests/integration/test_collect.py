@@ -304,6 +304,15 @@ def test_the_command_says_what_it_read_and_what_is_next(edge: Edge) -> None:
     assert done.stdout.splitlines()[-1] == "eventlogging ledger --wait 30"
 
 
+def test_a_log_of_another_format_is_told(edge: Edge) -> None:
+    edge.write(line().replace(" ", "\t"), line().replace(" ", "\t"))
+    done = edge.command()
+    assert "2 lines: 0 valid · 2 invalid" in done.stdout
+    assert "Does --format say what a line holds?" in done.stdout
+    edge.write(line())
+    assert "--format" not in edge.command().stdout
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -24,26 +23,15 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import Headers
 
-from tests.python_client import CLIENT, TinyCollector, accounted, refusing
+from tests.python_client import CLIENT, accounted, refusing
+from tests.python_client import new as _new
 from tests.servers import wait_until
 
 from eventlogging_client import EventLog, EventLogHandler, in_sample, said_no  # isort: skip
 from eventlogging_client.spool import Spool  # isort: skip
 
+new = _new
 S = "Click"
-
-
-@pytest.fixture
-def new() -> Iterator[Callable[..., TinyCollector]]:
-    made: list[TinyCollector] = []
-
-    def start(*answers: Any, **more: Any) -> TinyCollector:
-        made.append(TinyCollector(*answers, **more))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.stop()
 
 
 @pytest.fixture

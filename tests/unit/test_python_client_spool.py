@@ -8,13 +8,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.python_client import CLIENT, TinyCollector, accounted
+from tests.python_client import CLIENT, accounted
+from tests.python_client import new as _new
 from tests.python_spool import files, killed
 from tests.servers import wait_until
 
@@ -24,20 +24,8 @@ from eventlogging_client.left import Left  # isort: skip
 from eventlogging_client.spool import Spool  # isort: skip
 from eventlogging_client.waiting import Waiting  # isort: skip
 
+new = _new
 S = "Click"
-
-
-@pytest.fixture
-def new() -> Iterator[Callable[..., TinyCollector]]:
-    made: list[TinyCollector] = []
-
-    def start(*answers: Any, **more: Any) -> TinyCollector:
-        made.append(TinyCollector(*answers, **more))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.stop()
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.python_client import TinyCollector, accounted
+from tests.python_client import new as _new
 from tests.python_spool import files, killed, left_behind
 from tests.servers import wait_until
 
@@ -20,20 +20,8 @@ from eventlogging_client.capsule import Event, capsule  # isort: skip
 from eventlogging_client.spool import Spool  # isort: skip
 from eventlogging_client.waiting import Waiting  # isort: skip
 
+new = _new
 S = "Click"
-
-
-@pytest.fixture
-def new() -> Iterator[Callable[..., TinyCollector]]:
-    made: list[TinyCollector] = []
-
-    def start(*answers: Any, **more: Any) -> TinyCollector:
-        made.append(TinyCollector(*answers, **more))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.stop()
 
 
 @pytest.fixture
